@@ -1,0 +1,110 @@
+//! From lists, taxonomy and policy in TOML to packs and policy tables. Everything is reported, nothing
+//! dropped silently: each step gives what is good and a diagnostic for each thing that is not.
+
+mod diagnostic;
+mod emit;
+mod list;
+mod policy;
+mod taxonomy;
+mod term;
+
+use std::borrow::ToOwned as _;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use toml::Spanned;
+
+pub use self::diagnostic::{Diagnostic, Level};
+pub use self::policy::{FailurePolicy, PolicySource};
+pub use self::taxonomy::{Taxonomy, TaxonomyCategory};
+
+use self::diagnostic::Finding;
+use self::emit::Builder;
+
+/// The text of a list and the name to report it by.
+#[derive(Clone, Copy, Debug)]
+pub struct ListSource<'a> {
+    /// Path, for diagnostics.
+    pub path: &'a str,
+    /// The file's content.
+    pub text: &'a str,
+}
+
+/// The version of the TOML schemas.
+const SCHEMA_VERSION: u32 = 1;
+/// Severity of the terms in a plain file.
+const PLAIN_SEVERITY: u8 = 4;
+
+/// Compiles lists to a pack. Terms with errors are left out, and reported.
+///
+/// Costs about 1 µs a term.
+#[must_use]
+pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy) -> (Vec<u8>, Vec<Diagnostic>) {
+    let mut builder = Builder::new(taxonomy);
+    let mut diagnostics = Vec::new();
+    for list in lists {
+        list::compile(list, taxonomy, &mut builder, &mut diagnostics);
+    }
+    let names: Vec<&str> = lists.iter().map(|list| list.path).collect();
+    finish(builder, &names.join("\n"), diagnostics)
+}
+
+/// Compiles a plain file, one term a line, to a pack: category `custom`, severity 4. Empty lines and
+/// lines that begin with `#` are skipped.
+#[must_use]
+pub fn compile_terms(path: &str, text: &str) -> (Vec<u8>, Vec<Diagnostic>) {
+    let mut builder = Builder::new(&Taxonomy::custom());
+    let mut diagnostics = Vec::new();
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    let list = builder.list("custom");
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let context =
+            list::TermContext { path, text, list, category: 0, severity: PLAIN_SEVERITY, allow_set: u32::MAX };
+        if !line.starts_with('#') {
+            list::compile_line(&mut builder, &context, line, at, &mut diagnostics);
+        }
+        at += line.len();
+    }
+    finish(builder, path, diagnostics)
+}
+
+fn finish(builder: Builder, origin: &str, mut diagnostics: Vec<Diagnostic>) -> (Vec<u8>, Vec<Diagnostic>) {
+    let bytes = builder.finish(origin).unwrap_or_else(|| {
+        let finding =
+            Finding::error("T009", "the lists make a pack of more than 4 GiB", "split them over several filters");
+        diagnostics.push(finding.at(origin, "", 0));
+        Vec::new()
+    });
+    (bytes, diagnostics)
+}
+
+/// What the TOML reader found, as a diagnostic.
+fn toml_error(path: &str, text: &str, error: &toml::de::Error) -> Diagnostic {
+    let at = error.span().map_or(0, |span| span.start);
+    let help = "the keys and their meaning are in wordlists/README.md";
+    Finding::error("T001", error.message(), help).at(path, text, at)
+}
+
+fn check_format(path: &str, text: &str, format: &Spanned<u32>, diagnostics: &mut Vec<Diagnostic>) {
+    if *format.get_ref() != SCHEMA_VERSION {
+        let message = format!("format {} is not read by this version", format.get_ref());
+        let help = format!("write format = {SCHEMA_VERSION}");
+        diagnostics.push(Finding::error("T001", message, help).at(path, text, format.span().start));
+    }
+}
+
+/// Text of a file of lists. Bytes that are not UTF-8 are replaced, and reported.
+#[must_use]
+pub fn decode_text(path: &str, bytes: &[u8]) -> (String, Option<Diagnostic>) {
+    match core::str::from_utf8(bytes) {
+        Ok(text) => (text.to_owned(), None),
+        Err(error) => {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            let help = "save the file as UTF-8; a file from a Chinese spreadsheet is often GBK";
+            let finding = Finding::error("T007", "not UTF-8 text", help).at(path, &text, error.valid_up_to());
+            (text, Some(finding))
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! `policy.toml`: what to do with what the lists find. Resolved against the categories of a pack into
+//! the table the guest looks actions up in.
+
+use std::collections::BTreeMap;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::Diagnostic;
+use super::diagnostic::Finding;
+use super::{check_format, toml_error};
+use crate::{Action, Field, Policy};
+
+/// What a message gets when the filter itself fails on it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailurePolicy {
+    /// It is let through, flagged.
+    Open,
+    /// It is held for a person.
+    Hold,
+    /// It is blocked.
+    Closed,
+}
+
+impl FailurePolicy {
+    /// The action that stands for it.
+    #[must_use]
+    pub fn action(self) -> Action {
+        match self {
+            FailurePolicy::Open => Action::Flag,
+            FailurePolicy::Hold => Action::Hold,
+            FailurePolicy::Closed => Action::Block,
+        }
+    }
+}
+
+/// A policy as written.
+#[derive(Clone, Debug)]
+pub struct PolicySource {
+    channels: Vec<(String, Channel)>,
+    overrides: Vec<Override>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicyFile {
+    format: Spanned<u32>,
+    default_channel: Spanned<String>,
+    channels: BTreeMap<String, Channel>,
+    #[serde(default, rename = "override")]
+    overrides: Vec<Spanned<Override>>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Channel {
+    s1: ActionName,
+    s2: ActionName,
+    s3: ActionName,
+    s4: ActionName,
+    on_failure: FailurePolicy,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Override {
+    category: Option<String>,
+    channel: Option<String>,
+    field: Option<FieldName>,
+    severity: Option<u8>,
+    action: ActionName,
+    #[expect(dead_code, reason = "a note is for people; the schema only has to admit it")]
+    note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct ActionName(Action);
+
+impl TryFrom<String> for ActionName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<ActionName, String> {
+        let action = Action::from_name(&name).map(ActionName);
+        action.ok_or_else(|| format!("unknown action `{name}`: one of allow, flag, mask, hold, block"))
+    }
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct FieldName(Field);
+
+impl TryFrom<String> for FieldName {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<FieldName, String> {
+        Field::from_name(&name)
+            .map(FieldName)
+            .ok_or_else(|| format!("unknown field `{name}`: one of body, name, upload"))
+    }
+}
+
+impl PolicySource {
+    /// Reads a policy. `None` if it cannot be used; why is in the diagnostics.
+    #[must_use]
+    pub fn parse(path: &str, text: &str) -> (Option<PolicySource>, Vec<Diagnostic>) {
+        let file: PolicyFile = match toml::from_str(text) {
+            Ok(file) => file,
+            Err(error) => return (None, [toml_error(path, text, &error)].into()),
+        };
+        let mut diagnostics = Vec::new();
+        check_format(path, text, &file.format, &mut diagnostics);
+        let default = file.default_channel.get_ref();
+        if !file.channels.contains_key(default) {
+            let message = format!("`default_channel` names `{default}`, which has no table");
+            let help = format!("add a table [channels.{default}], or name another channel");
+            diagnostics.push(Finding::error("T002", message, help).at(path, text, file.default_channel.span().start));
+        }
+        for over in &file.overrides {
+            let at = over.span().start;
+            let over = over.get_ref();
+            if let Some(channel) = over.channel.as_ref().filter(|&channel| !file.channels.contains_key(channel)) {
+                let message = format!("override for the channel `{channel}`, which has no table");
+                diagnostics.push(Finding::error("T002", message, "name one of the channels above").at(path, text, at));
+            }
+            if over.severity.is_some_and(|severity| !(1..=4).contains(&severity)) {
+                diagnostics.push(
+                    Finding::error("T001", "severity is 1, 2, 3 or 4", "leave it out for all").at(path, text, at),
+                );
+            }
+        }
+        let usable = diagnostics.is_empty();
+        // The default channel has number 0.
+        let mut channels: Vec<_> = file.channels.into_iter().collect();
+        channels.sort_by_key(|(name, _)| name != file.default_channel.get_ref());
+        let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
+        (usable.then_some(PolicySource { channels, overrides }), diagnostics)
+    }
+
+    /// The table for a pack with these categories, by id.
+    #[must_use]
+    pub fn resolve(&self, categories: &[&str]) -> Policy {
+        let channels = self.channels.iter().map(|(name, _)| name.clone()).collect();
+        Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
+            let (name, actions) = &self.channels[channel];
+            let fits = |over: &&Override| {
+                over.category.as_ref().is_none_or(|wanted| is_within(categories[category], wanted))
+                    && over.channel.as_ref().is_none_or(|wanted| wanted == name)
+                    && over.field.is_none_or(|wanted| wanted.0 == field)
+                    && over.severity.is_none_or(|wanted| wanted == severity)
+            };
+            let usual = [actions.s1, actions.s2, actions.s3, actions.s4][usize::from(severity) - 1];
+            self.overrides.iter().find(fits).map_or(usual, |over| over.action).0
+        })
+    }
+
+    /// What a message gets when the filter fails on it, by channel number.
+    #[must_use]
+    pub fn failure_policies(&self) -> Vec<FailurePolicy> {
+        self.channels.iter().map(|(_, channel)| channel.on_failure).collect()
+    }
+}
+
+/// Whether `category` is `wanted` or below it.
+fn is_within(category: &str, wanted: &str) -> bool {
+    category.strip_prefix(wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}

@@ -1,0 +1,278 @@
+//! The term mini-syntax: what moderators type, one meaning for each sign.
+//!
+//! ```text
+//! cat            whole word; in scripts without spaces, anywhere
+//! cat* *cat *cat*  word starts with, ends with, contains
+//! free gift      phrase: any spaces or punctuation between the words
+//! a&b            both in the message, 2 to 8 parts
+//! a~b            a, unless b is in the message too; after any `&`
+//! {a|b}          alternatives inside one part
+//! lit:NaCl       these very characters, nothing folded
+//! \& \~ \* \{ \} \| \# \\   the sign itself;   two spaces and # begin a comment
+//! ```
+
+use std::format;
+use std::string::String;
+use std::vec;
+use std::vec::Vec;
+
+use super::diagnostic::Finding;
+use crate::fold::{self, Script, script, symbol};
+use crate::pack::{END_OPEN, LETTER_JOINT, LITERAL, PARTS_MAX, PATTERN_SYMBOLS_MAX, ROLE_EXCLUDE, START_OPEN};
+
+/// Most alternatives that the braces of one part may multiply to.
+const ALTERNATIVES_MAX: usize = 256;
+
+/// A term, taken apart.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ParsedTerm {
+    /// How many parts must be there.
+    pub(crate) parts: u8,
+    pub(crate) patterns: Vec<ParsedPattern>,
+}
+
+/// One spelling to search for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ParsedPattern {
+    pub(crate) role: u8,
+    pub(crate) flags: u8,
+    /// As in the pack's letters section.
+    pub(crate) letters: Vec<u32>,
+    pub(crate) symbols: Vec<u16>,
+}
+
+/// A finding and the byte of the term where it is.
+type Placed = (usize, Finding);
+
+/// A character of a term: a sign of the syntax unless it was escaped.
+#[derive(Clone, Copy, Debug)]
+struct Sign {
+    at: usize,
+    char: char,
+    escaped: bool,
+}
+
+impl Sign {
+    fn is(self, char: char) -> bool {
+        !self.escaped && self.char == char
+    }
+}
+
+/// The term without its comment.
+pub(crate) fn without_comment(line: &str) -> &str {
+    line.find("  #").map_or(line, |comment| &line[..comment]).trim()
+}
+
+/// Takes a term apart. `Err` is what is wrong and where in it; `warnings` gets what is merely odd.
+pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm, Placed> {
+    if let Some(literal) = term.strip_prefix("lit:") {
+        let pattern = literal_pattern(literal).map_err(|finding| (4, finding))?;
+        return Ok(ParsedTerm { parts: 1, patterns: vec![pattern] });
+    }
+    for prefix in ["re:", "url:", "from:"] {
+        if term.starts_with(prefix) {
+            let message = format!("`{prefix}` terms are not read by this version");
+            return Err((0, Finding::error("T006", message, "write a word, a phrase, `a&b` or `lit:` instead")));
+        }
+    }
+    let signs = signs(term)?;
+
+    let mut excluded = false;
+    let mut roles: Vec<(u8, Vec<Sign>)> = vec![(0, Vec::new())];
+    let mut parts = 1;
+    for &sign in &signs {
+        if sign.is('~') {
+            excluded = true;
+            roles.push((ROLE_EXCLUDE, Vec::new()));
+        } else if sign.is('&') {
+            if excluded {
+                let message = "`&` after `~`";
+                return Err((sign.at, Finding::error("T006", message, "put all parts joined by `&` first: `a&b~c`")));
+            }
+            if usize::from(parts) == PARTS_MAX {
+                let message = format!("more than {PARTS_MAX} parts");
+                return Err((sign.at, Finding::error("T006", message, "leave out the parts that matter least")));
+            }
+            roles.push((parts, Vec::new()));
+            parts += 1;
+        } else if let Some((_, part)) = roles.last_mut() {
+            part.push(sign);
+        }
+    }
+
+    let mut patterns = Vec::new();
+    for (role, part) in roles {
+        let at = part.first().map_or(term.len(), |sign| sign.at);
+        for spelling in alternatives(&part)? {
+            let pattern = word_pattern(role, &spelling).map_err(|finding| (at, finding))?;
+            if let Some(warning) = too_short(&pattern) {
+                warnings.push((at, warning));
+            }
+            patterns.push(pattern);
+        }
+    }
+    Ok(ParsedTerm { parts, patterns })
+}
+
+/// Resolves the escapes.
+fn signs(term: &str) -> Result<Vec<Sign>, Placed> {
+    let mut signs = Vec::new();
+    let mut chars = term.char_indices();
+    while let Some((at, char)) = chars.next() {
+        if char != '\\' {
+            signs.push(Sign { at, char, escaped: false });
+            continue;
+        }
+        match chars.next() {
+            Some((_, char @ ('&' | '~' | '*' | '{' | '}' | '|' | '#' | '\\'))) => {
+                signs.push(Sign { at, char, escaped: true })
+            }
+            _ => {
+                let help = "a backslash stands only before one of & ~ * { } | # \\; write \\\\ for itself";
+                return Err((at, Finding::error("T006", "nothing to escape after this backslash", help)));
+            }
+        }
+    }
+    Ok(signs)
+}
+
+/// Multiplies out `{a|b}`.
+fn alternatives(part: &[Sign]) -> Result<Vec<Vec<Sign>>, Placed> {
+    let mut spellings: Vec<Vec<Sign>> = vec![Vec::new()];
+    // Inside braces: where they opened and the alternatives so far.
+    let mut open: Option<(usize, Vec<Vec<Sign>>)> = None;
+    for &sign in part {
+        match &mut open {
+            None if sign.is('{') => open = Some((sign.at, vec![Vec::new()])),
+            None if sign.is('}') || sign.is('|') => {
+                let message = format!("`{}` outside of braces", sign.char);
+                let help = format!("write {{a|b}} for alternatives, or \\{} for the sign itself", sign.char);
+                return Err((sign.at, Finding::error("T006", message, help)));
+            }
+            None => spellings.iter_mut().for_each(|spelling| spelling.push(sign)),
+            Some(_) if sign.is('{') => {
+                return Err((
+                    sign.at,
+                    Finding::error("T006", "braces inside braces", "write all alternatives in one pair"),
+                ));
+            }
+            Some((_, choices)) if sign.is('|') => choices.push(Vec::new()),
+            Some((at, choices)) if sign.is('}') => {
+                if choices.iter().any(Vec::is_empty) {
+                    return Err((
+                        *at,
+                        Finding::error("T014", "an alternative is empty", "remove it, or the `|` beside it"),
+                    ));
+                }
+                if spellings.len() * choices.len() > ALTERNATIVES_MAX {
+                    let message = format!("the braces multiply to more than {ALTERNATIVES_MAX} spellings");
+                    return Err((*at, Finding::error("T006", message, "write several terms")));
+                }
+                spellings = spellings
+                    .iter()
+                    .flat_map(|spelling| choices.iter().map(move |choice| [&spelling[..], &choice[..]].concat()))
+                    .collect();
+                open = None;
+            }
+            Some((_, choices)) => choices.last_mut().into_iter().for_each(|choice| choice.push(sign)),
+        }
+    }
+    match open {
+        Some((at, _)) => {
+            Err((at, Finding::error("T006", "unbalanced `{`", "close it with `}`, or write \\{ for the sign itself")))
+        }
+        None => Ok(spellings),
+    }
+}
+
+/// A word or phrase with `*` at its ends.
+fn word_pattern(role: u8, spelling: &[Sign]) -> Result<ParsedPattern, Finding> {
+    let spelling = trim(spelling);
+    let (flags, spelling) = match spelling {
+        [star, inner @ ..] if star.is('*') => (START_OPEN, inner),
+        all => (0, all),
+    };
+    let (flags, spelling) = match spelling {
+        [inner @ .., star] if star.is('*') => (flags | END_OPEN, inner),
+        all => (flags, all),
+    };
+    if spelling.iter().any(|sign| sign.is('*')) {
+        let help = "`*` stands only at the ends of a part: cat*, *cat, *cat*; write \\* for the sign itself";
+        return Err(Finding::error("T006", "`*` inside a part", help));
+    }
+
+    let mut letters: Vec<u32> = Vec::new();
+    let mut symbols: Vec<u16> = Vec::new();
+    let mut gap = false;
+    for sign in spelling {
+        let class = symbol(sign.char as u32);
+        match class {
+            fold::IGNORABLE => {}
+            // An apostrophe is inside its word: `can't` is also written `cant`.
+            fold::SEPARATOR => gap |= !matches!(sign.char, '\'' | '’'),
+            _ => {
+                let (letter, _) = fold::letter(sign.char as u32);
+                let joint = gap
+                    && letters.last().is_some_and(|&before| script(before & 0x1F_FFFF) != Script::Unspaced)
+                    && script(letter) != Script::Unspaced;
+                match letters.last_mut() {
+                    Some(last) if !joint && *last & 0x1F_FFFF == letter && *last >> 24 < 255 => *last += 1 << 24,
+                    _ => letters.push(letter | 1 << 24 | if joint { LETTER_JOINT } else { 0 }),
+                }
+                if symbols.last() != Some(&class) {
+                    symbols.push(class);
+                }
+                gap = false;
+            }
+        }
+    }
+    checked(ParsedPattern { role, flags, letters, symbols })
+}
+
+/// These very characters.
+fn literal_pattern(literal: &str) -> Result<ParsedPattern, Finding> {
+    let letters = literal.chars().map(|c| c as u32 | 1 << 24).collect();
+    let mut symbols: Vec<u16> =
+        literal.chars().map(|c| symbol(c as u32)).filter(|&class| class > fold::SEPARATOR).collect();
+    symbols.dedup();
+    checked(ParsedPattern { role: 0, flags: LITERAL, letters, symbols })
+}
+
+fn checked(pattern: ParsedPattern) -> Result<ParsedPattern, Finding> {
+    if pattern.symbols.is_empty() {
+        return Err(Finding::error(
+            "T014",
+            "nothing to search for: no letter or digit",
+            "write a word, or remove the line",
+        ));
+    }
+    if pattern.letters.len() > PATTERN_SYMBOLS_MAX {
+        let message = format!("longer than {PATTERN_SYMBOLS_MAX} letters");
+        return Err(Finding::error("T008", message, "take the most telling part of it"));
+    }
+    Ok(pattern)
+}
+
+fn too_short(pattern: &ParsedPattern) -> Option<Finding> {
+    let [letter] = pattern.letters[..] else { return None };
+    let single = letter >> 24 == 1;
+    single.then(|| {
+        let letter = char::from_u32(letter & 0x1F_FFFF).map(String::from).unwrap_or_default();
+        let message = format!("`{letter}` alone matches a great many messages");
+        Finding::warning("T011", message, "write a longer word; `&` as a sign is written \\&")
+    })
+}
+
+fn trim(mut spelling: &[Sign]) -> &[Sign] {
+    while let [first, rest @ ..] = spelling
+        && first.char.is_whitespace()
+    {
+        spelling = rest;
+    }
+    while let [rest @ .., last] = spelling
+        && last.char.is_whitespace()
+    {
+        spelling = rest;
+    }
+    spelling
+}

@@ -1,0 +1,60 @@
+//! The Tamis filter: reads a message and says `allow`, `flag`, `mask`, `hold` or `block`, and shows
+//! which words made it say so.
+//!
+//! ```text
+//!  message ──▶ fold ──▶ window search ──▶ verify on the original ──▶ rules ──▶ policy ──▶ verdict
+//!              one symbol    candidates        spans, evidence      a&b a~b    action
+//!              a letter                                             allow
+//! ```
+//!
+//! This crate knows no file, clock, thread or host. It builds natively and to WebAssembly, and gives
+//! the same verdict in both. A message cannot make it fail; only loading a [`Pack`] can.
+//!
+//! * **Pack**: word lists compiled to flat bytes that are searched in place ([`pack`] has the format).
+//! * **Policy**: which action a category and severity have on a channel ([`Policy`]).
+//! * **Scanner**: the scan itself and its scratch memory; one for each thread.
+//!
+//! ```
+//! # #[cfg(feature = "compile")] {
+//! use tamis_guest::{Action, Message, Pack, PackBytes, Policy, Scanner, Verdict, compile};
+//!
+//! let (bytes, diagnostics) = compile::compile_terms("terms.txt", "free gift\n赌博\n");
+//! assert!(diagnostics.is_empty());
+//! let bytes = PackBytes::from(bytes);
+//! let pack = Pack::decode(&bytes).unwrap();
+//! let policy = Policy::blocking(&pack);
+//!
+//! let mut scanner = Scanner::new(&pack);
+//! let mut verdict = Verdict::default();
+//! scanner.scan(&policy, &Message::body("your FREE\u{200B} gift"), &mut verdict);
+//! assert_eq!(verdict.action, Action::Block);
+//! assert_eq!(pack.term(verdict.matches[0].term).text, "free gift");
+//! # }
+//! ```
+#![no_std]
+
+extern crate alloc;
+#[cfg(any(feature = "abi", feature = "compile"))]
+extern crate std;
+
+#[cfg(feature = "abi")]
+mod abi;
+#[cfg(feature = "compile")]
+pub mod compile;
+mod fold;
+mod message;
+pub mod pack;
+mod policy;
+mod rules;
+mod scan;
+mod search;
+mod verdict;
+mod verify;
+pub mod wire;
+
+pub use fold::{UNICODE_VERSION, fold_table_hash};
+pub use message::{Field, Message};
+pub use pack::{Category, DecodeError, Pack, PackBytes, Term, TermId};
+pub use policy::{ChannelId, Policy, PolicyTableError};
+pub use scan::{MATCHES_MAX, Scanner};
+pub use verdict::{Action, Evidence, Match, Severity, Span, Verdict, VerdictFlags};

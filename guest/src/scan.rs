@@ -1,0 +1,100 @@
+//! The scan: one message through all stages, top to bottom. Each stage has its own file.
+
+use alloc::vec::Vec;
+
+use crate::fold::{self, Symbol};
+use crate::rules::{self, Found, RulesScratch};
+use crate::search::{self, Candidate};
+use crate::verify::verify;
+use crate::wire::MESSAGE_BYTES_MAX;
+use crate::{Message, Pack, Policy, Verdict, VerdictFlags};
+
+/// Most matches in one verdict. The action takes all matches into account all the same.
+pub const MATCHES_MAX: usize = 64;
+
+/// Scans messages against a pack. Holds the scratch memory, which grows to the longest message seen
+/// and is reused: once warm, a scan allocates nothing. One for each thread.
+#[derive(Debug)]
+pub struct Scanner<'p> {
+    pack: &'p Pack<'p>,
+    symbols: Vec<Symbol>,
+    starts: Vec<u32>,
+    places: Vec<u32>,
+    candidates: Vec<Candidate>,
+    found: Vec<Found>,
+    rules: RulesScratch,
+}
+
+impl<'p> Scanner<'p> {
+    /// A scanner with cold scratch memory.
+    #[must_use]
+    pub fn new(pack: &'p Pack<'p>) -> Scanner<'p> {
+        Scanner {
+            pack,
+            symbols: Vec::new(),
+            starts: Vec::new(),
+            places: Vec::new(),
+            candidates: Vec::new(),
+            found: Vec::new(),
+            rules: RulesScratch::default(),
+        }
+    }
+
+    /// The pack it scans against.
+    #[must_use]
+    pub fn pack(&self) -> &'p Pack<'p> {
+        self.pack
+    }
+
+    /// Judges a message; overwrites `verdict`. Never fails: a text longer than [`MESSAGE_BYTES_MAX`] is
+    /// judged up to there and the verdict says so.
+    pub fn scan(&mut self, policy: &Policy, message: &Message<'_>, verdict: &mut Verdict) {
+        verdict.matches.clear();
+        verdict.flags = VerdictFlags::default();
+        let text = cut(message.text, &mut verdict.flags);
+
+        // Characters to symbols.
+        if self.symbols.len() < text.len() {
+            self.symbols.resize(text.len(), 0);
+            self.starts.resize(text.len(), 0);
+        }
+        let (count, is_utf8) = fold::fold(text, &mut self.symbols, &mut self.starts);
+        if !is_utf8 {
+            verdict.flags.insert(VerdictFlags::INVALID_UTF8);
+        }
+
+        // Places where a pattern may be.
+        self.candidates.clear();
+        search::search(self.pack, &self.symbols[..count], &mut self.places, &mut self.candidates);
+
+        // Patterns that are there, in the original text.
+        self.found.clear();
+        for candidate in &self.candidates {
+            let pattern = &self.pack.patterns[candidate.pattern as usize];
+            let start = self.starts[candidate.symbol as usize] as usize;
+            let found = verify(self.pack, pattern, text, start);
+            self.found.extend(found.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
+        }
+
+        // Terms that fire, and what the policy makes of them.
+        rules::apply(self.pack, &self.found, &mut self.rules, &mut verdict.matches);
+        verdict.matches.sort_unstable();
+        verdict.matches.dedup();
+        verdict.action = policy.action(self.pack, message.channel, message.field, &verdict.matches);
+        if verdict.matches.len() > MATCHES_MAX {
+            verdict.matches.truncate(MATCHES_MAX);
+            verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+    }
+}
+
+/// The text up to the limit, not splitting a character.
+fn cut<'t>(text: &'t [u8], flags: &mut VerdictFlags) -> &'t [u8] {
+    if text.len() <= MESSAGE_BYTES_MAX {
+        return text;
+    }
+    flags.insert(VerdictFlags::TRUNCATED);
+    let continues = |at: usize| text[at] & 0xC0 == 0x80;
+    let end = (MESSAGE_BYTES_MAX - 3..=MESSAGE_BYTES_MAX).rev().find(|&at| !continues(at));
+    &text[..end.unwrap_or(MESSAGE_BYTES_MAX)]
+}

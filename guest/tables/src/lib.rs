@@ -1,0 +1,226 @@
+//! Builds the fold table from published Unicode data. The table is checked in as
+//! `guest/src/fold.bin`; this crate is how it came to be, and a test compares the two.
+//!
+//! Not for run time: the filter reads the finished table and knows no Unicode library.
+//!
+//! The format is documented where it is read, in `guest/src/fold.rs`.
+
+use std::collections::BTreeMap;
+
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::decompose_canonical;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
+use unicode_script::{Script, UnicodeScript as _};
+use xxhash_rust::xxh3::xxh3_64;
+
+/// Code points a page of the table covers.
+const PAGE: u32 = 128;
+/// Page index that stands for "every code point here is its own letter".
+const PAGE_PLAIN: u16 = u16::MAX;
+const CLASS_IGNORABLE: u16 = 0;
+const CLASS_SEPARATOR: u16 = 1;
+/// Letters a..z take the classes from here on, the digits follow.
+const CLASS_FIRST_LETTER: u16 = 2;
+/// Classes from here on are computed from the code point, not listed.
+const CLASS_COMPUTED: u16 = 0x8000;
+
+/// How a character came to its letter; the bits of `Evidence` in the guest.
+const KIND_DIACRITIC: u8 = 1;
+const KIND_STYLE: u8 = 2;
+
+/// What the table says of one code point.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Fold {
+    Ignorable,
+    Separator,
+    /// `letter`: case and width folded. `class`: the letter whose class it shares.
+    Letter {
+        letter: char,
+        class: char,
+        kind: u8,
+    },
+}
+
+/// The table's bytes, ready to be written to `guest/src/fold.bin`.
+#[must_use]
+pub fn fold_table() -> Vec<u8> {
+    let folds: Vec<Option<Fold>> = (0..=char::MAX as u32).map(|c| char::from_u32(c).map(fold)).collect();
+    let classes = number_classes(&folds);
+    let class_of = |code: u32| match folds[code as usize] {
+        None | Some(Fold::Separator) => CLASS_SEPARATOR,
+        Some(Fold::Ignorable) => CLASS_IGNORABLE,
+        Some(Fold::Letter { class, .. }) => classes.get(&class).copied().unwrap_or_else(|| computed_class(class)),
+    };
+
+    let mut index = Vec::new();
+    let mut pages: Vec<u16> = Vec::new();
+    let mut known: BTreeMap<Vec<u16>, u16> = BTreeMap::new();
+    for first in (0..=char::MAX as u32).step_by(PAGE as usize) {
+        let page: Vec<u16> = (first..first + PAGE).map(class_of).collect();
+        let plain = (first..first + PAGE)
+            .zip(&page)
+            .all(|(c, &class)| char::from_u32(c).is_some_and(|c| class == computed_class(c)));
+        index.push(if plain {
+            PAGE_PLAIN
+        } else {
+            *known.entry(page).or_insert_with_key(|page| {
+                pages.extend(page);
+                u16::try_from(pages.len() / PAGE as usize - 1).expect("fewer than 65,535 pages")
+            })
+        });
+    }
+
+    let mut letters = Vec::new();
+    for (code, fold) in (0u32..).zip(&folds) {
+        if let Some(Fold::Letter { letter, kind, .. }) = *fold
+            && (letter as u32 != code || kind != 0)
+        {
+            letters.push((code | u32::from(kind) << 24, letter as u32));
+        }
+    }
+
+    let (major, minor, patch) = unicode_normalization::UNICODE_VERSION;
+    let mut bytes = Vec::new();
+    let counts = [index.len(), pages.len(), letters.len()].map(|n| u32::try_from(n).expect("small"));
+    for word in [u32::from(major) << 16 | u32::from(minor) << 8 | u32::from(patch), counts[0], counts[1], counts[2]] {
+        bytes.extend(word.to_le_bytes());
+    }
+    let mut body = Vec::new();
+    index.iter().chain(&pages).for_each(|half| body.extend(half.to_le_bytes()));
+    letters.iter().for_each(|(key, _)| body.extend(key.to_le_bytes()));
+    letters.iter().for_each(|(_, letter)| body.extend(letter.to_le_bytes()));
+    bytes.extend(xxh3_64(&body).to_le_bytes());
+    bytes.extend(body);
+    bytes
+}
+
+fn fold(c: char) -> Fold {
+    if is_ignorable(c) {
+        return Fold::Ignorable;
+    }
+    // Compatibility forms that are one letter: full width, mathematical, circled, small capitals…
+    let compatible: Vec<char> = std::iter::once(c).nfkc().filter(|&c| !is_ignorable(c)).collect();
+    let plain = if compatible.len() == 1 { compatible[0] } else { c };
+    if !is_letter(plain) {
+        return Fold::Separator;
+    }
+    let letter = lower(plain);
+    let class = base(letter);
+    let mut kind = 0;
+    if class != letter {
+        kind |= KIND_DIACRITIC;
+    }
+    if plain != c && !is_width_form(c) {
+        kind |= KIND_STYLE;
+    }
+    Fold::Letter { letter, class, kind }
+}
+
+/// One-to-one lower case; `İ` and the like lose the mark that would make two characters.
+fn lower(c: char) -> char {
+    let mut lower = c.to_lowercase().filter(|&c| !is_ignorable(c));
+    let first = lower.next().unwrap_or(c);
+    let one = if lower.next().is_none() { first } else { c };
+    // The final sigma is the same letter.
+    if one == 'ς' { 'σ' } else { one }
+}
+
+/// The letter under the marks, where those are marks the filter ignores.
+fn base(c: char) -> char {
+    let mut first = None;
+    let mut marks_only = true;
+    decompose_canonical(c, |part| match first {
+        None => first = Some(part),
+        Some(_) => marks_only &= is_ignorable(part),
+    });
+    if marks_only { first.unwrap_or(c) } else { c }
+}
+
+fn is_letter(c: char) -> bool {
+    use GeneralCategory as G;
+    matches!(
+        c.general_category(),
+        G::UppercaseLetter
+            | G::LowercaseLetter
+            | G::TitlecaseLetter
+            | G::ModifierLetter
+            | G::OtherLetter
+            | G::NonspacingMark
+            | G::SpacingMark
+            | G::DecimalNumber
+            | G::LetterNumber
+            | G::OtherNumber
+    )
+}
+
+fn is_width_form(c: char) -> bool {
+    matches!(c, '\u{FF00}'..='\u{FFEF}')
+}
+
+/// Invisible characters, format characters, and marks that sit on a letter of any script. Vowel
+/// signs of Indic and South-East Asian scripts are letters: words differ by nothing else.
+fn is_ignorable(c: char) -> bool {
+    use GeneralCategory as G;
+    let blank = matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{640}' | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}'
+            | '\u{E0000}'..='\u{E0FFF}'
+    );
+    let mark = matches!(c.general_category(), G::NonspacingMark | G::EnclosingMark)
+        && matches!(
+            c.script(),
+            Script::Inherited
+                | Script::Common
+                | Script::Latin
+                | Script::Greek
+                | Script::Cyrillic
+                | Script::Arabic
+                | Script::Hebrew
+        )
+        && !matches!(c, '\u{3099}' | '\u{309A}');
+    let control = c.is_ascii_control() && !matches!(c, '\t'..='\r');
+    blank || mark || control || matches!(c.general_category(), G::Format | G::PrivateUse)
+}
+
+/// ASCII letters and digits first, so that the commonest classes are the smallest numbers; then
+/// every letter that more than one code point leads to, in order of appearance.
+fn number_classes(folds: &[Option<Fold>]) -> BTreeMap<char, u16> {
+    let mut classes = BTreeMap::new();
+    let mut next = CLASS_FIRST_LETTER;
+    let mut number = |classes: &mut BTreeMap<char, u16>, c: char| {
+        classes.entry(c).or_insert_with(|| {
+            next += 1;
+            next - 1
+        });
+    };
+    ('a'..='z').chain('0'..='9').for_each(|c| number(&mut classes, c));
+    for (code, fold) in (0u32..).zip(folds) {
+        if let Some(Fold::Letter { class, .. }) = *fold
+            && class as u32 != code
+            && !keeps_computed_class(class)
+        {
+            number(&mut classes, class);
+        }
+    }
+    // Alphabets whose letters stand alone still get small numbers: they are what text is made of.
+    for (code, fold) in (0u32..0x3000).zip(folds) {
+        if let Some(Fold::Letter { class, .. }) = *fold
+            && class as u32 == code
+        {
+            number(&mut classes, class);
+        }
+    }
+    assert!(next < CLASS_COMPUTED, "{next} classes do not fit below the computed ones");
+    classes
+}
+
+/// Han and Hangul are too many to list: their class is computed, and a code point that leads to
+/// one of them (a compatibility ideograph) takes the computed class of its target.
+fn keeps_computed_class(c: char) -> bool {
+    matches!(c as u32, 0x3400..=0x9FFF | 0xAC00..=0xD7A3 | 0x20000..)
+}
+
+fn computed_class(c: char) -> u16 {
+    CLASS_COMPUTED | u16::try_from(c as u32 & 0x7FFF).expect("masked")
+}

@@ -1,0 +1,101 @@
+//! What can go wrong, split by when: loading, where the running generation stays as it is, and
+//! scanning, where one message gets the policy's answer to failures.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use tamis_guest::DecodeError;
+use tamis_guest::compile::Diagnostic;
+
+/// Why something could not be loaded. Whatever was running before goes on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// There is nothing in the folder that could be a list.
+    #[error("no lists in {}: expected files such as en/fraud.scam.toml, and taxonomy.toml beside the folders", .0.display())]
+    NoLists(PathBuf),
+    /// Lists, taxonomy or policy have errors.
+    #[error("{}", render(.0))]
+    Lists(Vec<Diagnostic>),
+    /// The bytes are no pack for this version.
+    #[error(transparent)]
+    Pack(#[from] DecodeError),
+    /// The module is not a WebAssembly module, or is too large.
+    #[error("not a filter module: {0}")]
+    NotAModule(String),
+    /// The module speaks another version of the boundary.
+    #[error(
+        "the module has boundary version {found}, this host has {expected}: build the module with this version of tamis-guest"
+    )]
+    Abi {
+        /// The host's version.
+        expected: u32,
+        /// The module's version.
+        found: u32,
+    },
+    /// The module wants something that filters do not get.
+    #[error("the module imports `{0}`; a filter may import `env.memory` and nothing else")]
+    Import(String),
+    /// The module lacks something that filters must have.
+    #[error("the module has no {0}; tamis-guest's abi.rs lists what a filter exports")]
+    Export(&'static str),
+    /// The sandbox could not be made.
+    #[error("the sandbox could not be made: {0}")]
+    Sandbox(String),
+    /// The module broke, or refused, while it was being started with this pack and policy.
+    #[error("the module does not start: {0}")]
+    Start(ScanFailure),
+    /// The file system cannot be watched.
+    #[error("cannot watch {}: {reason}", path.display())]
+    Watch {
+        /// Which file or folder.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+fn render(diagnostics: &[Diagnostic]) -> String {
+    let all: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+    all.join("\n\n")
+}
+
+/// Why the filter has no verdict of its own on a message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ScanFailure {
+    /// It took longer than the deadline.
+    Deadline,
+    /// It ran into the limit on memory.
+    Memory,
+    /// It trapped.
+    Trap(String),
+    /// It answered what no filter answers.
+    Answer,
+    /// It refused the call, with this number.
+    Refused(i32),
+    /// A fresh sandbox could not be made.
+    Sandbox(String),
+}
+
+impl fmt::Display for ScanFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ScanFailure::Deadline => f.write_str("it ran longer than the deadline"),
+            ScanFailure::Memory => f.write_str("it ran into the limit on memory"),
+            ScanFailure::Trap(reason) => write!(f, "it trapped: {reason}"),
+            ScanFailure::Answer => f.write_str("its answer is not one a filter gives"),
+            ScanFailure::Refused(number) => write!(f, "it refused with code {number}"),
+            ScanFailure::Sandbox(reason) => write!(f, "no sandbox: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! One sandbox: a filter with its memory, its areas and its limits. Everything it says is checked here.
+
+use std::fmt;
+
+use tamis_guest::Message;
+use tamis_guest::wire::{IN_BYTES, OUT_BYTES, OUT_HEADER, read_verdict, write_batch};
+use wasmtime::{Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
+
+use crate::filter::Generation;
+use crate::{Judged, Runtime, ScanFailure};
+
+pub(crate) struct Instance {
+    store: Store<StoreLimits>,
+    memory: Memory,
+    scan: TypedFunc<(u32, u32), i32>,
+    in_address: usize,
+    out_address: usize,
+    deadline_ticks: u64,
+    terms_count: usize,
+}
+
+impl fmt::Debug for Instance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Instance").field("terms_count", &self.terms_count).finish_non_exhaustive()
+    }
+}
+
+impl Instance {
+    /// A fresh sandbox in which the generation's filter has taken in pack and policy. About 0.1 ms.
+    pub(crate) fn new(runtime: &Runtime, generation: &Generation) -> Result<Instance, ScanFailure> {
+        let sandbox = |error: wasmtime::Error| failure(&error);
+        let pack_bytes = generation.parts().pack.bytes().len();
+        let memory_bytes = usize::try_from(generation.parts().module.pages)
+            .unwrap_or(usize::MAX)
+            .saturating_mul(64 << 10)
+            .saturating_add(pack_bytes)
+            .saturating_add(runtime.config().memory_bytes_max);
+        let limits = StoreLimitsBuilder::new()
+            .memory_size(memory_bytes)
+            .memories(1)
+            .tables(1)
+            .table_elements(10_000)
+            .instances(2)
+            .trap_on_grow_failure(true)
+            .build();
+        let mut store = Store::new(runtime.engine(), limits);
+        store.limiter(|limits| limits);
+        // Before anything of the module runs: a start function can loop as well as any other.
+        let deadline_ticks = runtime.deadline_ticks();
+        store.set_epoch_deadline(deadline_ticks);
+
+        let memory = wasmtime::Instance::new(&mut store, &generation.memory_module, &[]).map_err(sandbox)?;
+        let memory =
+            memory.get_memory(&mut store, "memory").ok_or_else(|| ScanFailure::Sandbox("no memory".to_owned()))?;
+        let filter = wasmtime::Instance::new(&mut store, &generation.parts().module.compiled, &[memory.into()])
+            .map_err(sandbox)?;
+        let areas = filter.get_typed_func::<(), u64>(&mut store, "tamis_areas").map_err(sandbox)?;
+        let init = filter.get_typed_func::<(u32, u32, u32), i32>(&mut store, "tamis_init").map_err(sandbox)?;
+        let scan = filter.get_typed_func::<(u32, u32), i32>(&mut store, "tamis_scan").map_err(sandbox)?;
+
+        let areas = areas.call(&mut store, ()).map_err(sandbox)?;
+        let (in_address, out_address) = ((areas >> 32) as usize, (areas & 0xFFFF_FFFF) as usize);
+        let table = generation.policy_table();
+        let area = memory.data_mut(&mut store).get_mut(in_address..).and_then(|rest| rest.get_mut(..IN_BYTES));
+        area.and_then(|area| area.get_mut(..table.len())).ok_or(ScanFailure::Answer)?.copy_from_slice(table);
+        if memory.data(&store).get(out_address..).is_none_or(|rest| rest.len() < OUT_BYTES) {
+            return Err(ScanFailure::Answer);
+        }
+        let address = u32::try_from(generation.pack_address()).map_err(|_| ScanFailure::Memory)?;
+        let length = u32::try_from(pack_bytes).map_err(|_| ScanFailure::Memory)?;
+        let policy_bytes = u32::try_from(table.len()).map_err(|_| ScanFailure::Memory)?;
+        match init.call(&mut store, (address, length, policy_bytes)).map_err(sandbox)? {
+            0 => {}
+            code => return Err(ScanFailure::Refused(code)),
+        }
+        let terms_count = generation.parts().pack.pack().terms_count();
+        Ok(Instance { store, memory, scan, in_address, out_address, deadline_ticks, terms_count })
+    }
+
+    /// Judges a batch that fits the areas. Returns how many verdicts stand, in `judged` from the first
+    /// on, and why there are no more.
+    ///
+    /// After a failure the instance must not be used again.
+    pub(crate) fn scan(&mut self, messages: &[Message<'_>], judged: &mut [Judged]) -> (usize, Option<ScanFailure>) {
+        let input = &mut self.memory.data_mut(&mut self.store)[self.in_address..][..IN_BYTES];
+        let Some(length) = write_batch(messages, input) else {
+            return (0, Some(ScanFailure::Answer));
+        };
+        self.store.set_epoch_deadline(self.deadline_ticks);
+        // At most 64, and within the area.
+        let call = self.scan.call(&mut self.store, (messages.len() as u32, length as u32));
+        let failure = match call {
+            Ok(0) => None,
+            Ok(code) => Some(ScanFailure::Refused(code)),
+            Err(error) => Some(failure(&error)),
+        };
+        // A guest cannot shrink its memory, so the area is still there; what is in it is hearsay.
+        let output = &self.memory.data(&self.store)[self.out_address..][..OUT_BYTES];
+        let word =
+            |at: usize| u32::from_le_bytes([output[at], output[at + 1], output[at + 2], output[at + 3]]) as usize;
+        let (done, bytes) = (word(0).min(messages.len()), word(4));
+        let mut verdicts = output[OUT_HEADER..].get(..bytes).unwrap_or_default();
+        for number in 0..done {
+            match read_verdict(verdicts, &messages[number], self.terms_count, &mut judged[number].verdict) {
+                Some(length) => verdicts = &verdicts[length..],
+                None => return (number, Some(failure.unwrap_or(ScanFailure::Answer))),
+            }
+        }
+        match failure {
+            None if done < messages.len() => (done, Some(ScanFailure::Answer)),
+            failure => (done, failure),
+        }
+    }
+
+    /// Bytes of linear memory, the mapped pack included.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.memory.data_size(&self.store)
+    }
+}
+
+fn failure(error: &wasmtime::Error) -> ScanFailure {
+    match error.downcast_ref::<Trap>() {
+        Some(Trap::Interrupt) => ScanFailure::Deadline,
+        Some(trap) => ScanFailure::Trap(trap.to_string()),
+        None => {
+            let text = format!("{error:#}");
+            if text.contains("growth") || text.contains("memory minimum size") {
+                ScanFailure::Memory
+            } else {
+                ScanFailure::Sandbox(text)
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Runs Tamis filters: loads modules and packs, judges messages within limits, and replaces both while
+//! messages flow.
+//!
+//! ```text
+//!  module (wasm) ─┐                 ┌─ worker ─ one sandbox ─┐
+//!  pack (lists) ──┼─▶ generation ─▶ ├─ worker ─ one sandbox ─┼─▶ verdicts, each with its generation
+//!  policy ────────┘    immutable    └─ worker ─ one sandbox ─┘
+//!                      swapped whole        the pack mapped, not copied
+//! ```
+//!
+//! A [`Runtime`] is made once a process, a [`Filter`] for each pipeline, a [`Worker`] for each thread.
+//! A message cannot fail: where the sandbox breaks on one, that message alone gets what the policy says
+//! of failures, and the rest of the batch is judged.
+//!
+//! ```
+//! use tamis_guest::{Action, Message, Policy, compile::compile_terms};
+//! use tamis_host::{Filter, Module, PackImage, Parts, Runtime, RuntimeConfig};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let runtime = Runtime::new(&RuntimeConfig::default())?;
+//! let module = runtime.module(tamis_host::default_module())?;
+//! let (pack, _) = compile_terms("terms.txt", "free gift");
+//! let pack = runtime.pack(pack)?;
+//! let policy = Policy::blocking(&pack.pack());
+//! let filter = Filter::new(&runtime, Parts { module, pack, policy, failure: Vec::new() })?;
+//!
+//! let mut worker = filter.worker()?;
+//! let mut judged = Vec::new();
+//! worker.scan(&[Message::body("your F.R.E.E gift"), Message::body("see you at six")], &mut judged);
+//! assert_eq!(judged[0].verdict.action, Action::Block);
+//! assert_eq!(judged[1].verdict.action, Action::Allow);
+//! # Ok(())
+//! # }
+//! ```
+
+mod config;
+mod error;
+mod filter;
+mod instance;
+mod pack_image;
+mod runtime;
+mod sources;
+mod watch;
+mod worker;
+
+pub use config::RuntimeConfig;
+pub use error::{LoadError, ScanFailure};
+pub use filter::{Filter, Generation, Parts};
+pub use pack_image::PackImage;
+pub use runtime::{Module, Runtime};
+pub use sources::{Defaults, Loaded, Sources};
+pub use watch::{WatchEvent, Watcher};
+pub use worker::{Judged, Worker};
+
+/// The filter module that is built with this crate.
+#[must_use]
+pub fn default_module() -> &'static [u8] {
+    include_bytes!(env!("TAMIS_MODULE"))
+}

@@ -1,0 +1,62 @@
+//! A pack as a WebAssembly module without code, which defines the memory with the pack in it. The filter
+//! imports that memory, and every instance maps the same pages copy-on-write: N workers hold one pack.
+
+use std::sync::Arc;
+
+use tamis_guest::{Pack, PackBytes};
+use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoder};
+use wasmtime::Engine;
+
+use crate::LoadError;
+
+/// Bytes of a WebAssembly page.
+pub(crate) const PAGE: u64 = 64 << 10;
+
+/// A pack, checked and ready to be mapped. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct PackImage {
+    bytes: Arc<PackBytes>,
+}
+
+impl PackImage {
+    pub(crate) fn new(bytes: PackBytes) -> Result<PackImage, LoadError> {
+        Pack::decode(&bytes)?;
+        Ok(PackImage { bytes: Arc::new(bytes) })
+    }
+
+    /// The pack, to look terms and categories up in. Costs a look at its header.
+    ///
+    /// # Panics
+    /// Never: the bytes were decoded when the image was made.
+    #[must_use]
+    pub fn pack(&self) -> Pack<'_> {
+        Pack::decode_layout(&self.bytes).expect("decoded when the image was made")
+    }
+
+    /// The bytes of the pack.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Where the pack begins in the memory of a filter that itself needs `pages`.
+    pub(crate) fn address(pages: u64) -> u64 {
+        pages * PAGE
+    }
+
+    /// The module that defines a memory with the pack behind the filter's own `pages`.
+    pub(crate) fn memory_module(&self, engine: &Engine, pages: u64) -> Result<wasmtime::Module, LoadError> {
+        let mut memories = MemorySection::new();
+        let minimum = pages + (self.bytes.len() as u64).div_ceil(PAGE);
+        memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });
+        let mut exports = ExportSection::new();
+        exports.export("memory", ExportKind::Memory, 0);
+        let mut data = DataSection::new();
+        let address = i32::from_le_bytes((PackImage::address(pages) as u32).to_le_bytes());
+        data.active(0, &ConstExpr::i32_const(address), self.bytes.iter().copied());
+        let mut module = Encoder::new();
+        module.section(&memories).section(&exports).section(&data);
+        wasmtime::Module::from_binary(engine, module.as_slice())
+            .map_err(|error| LoadError::Sandbox(format!("{error:#}")))
+    }
+}

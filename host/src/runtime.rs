@@ -1,0 +1,201 @@
+//! The process-wide part: the engine with its settings, the clock that ends calls, and the checks a
+//! module passes before it is compiled.
+
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use tamis_guest::PackBytes;
+use tamis_guest::wire::{ABI_SECTION, ABI_VERSION};
+use wasmparser::{Parser, Payload};
+use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
+
+use crate::instance::Instance;
+use crate::{LoadError, PackImage, RuntimeConfig};
+
+/// How often the clock of the engine ticks. Ending a loop costs at most this more than the deadline.
+const TICK: Duration = Duration::from_millis(2);
+
+/// What all filters of a process share. Make one.
+#[derive(Clone, Debug)]
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    engine: Engine,
+    config: RuntimeConfig,
+    /// Where instances go to be dropped, so that unmapping a large pack stops no scan.
+    graveyard: mpsc::Sender<Instance>,
+}
+
+/// A filter module: checked and compiled. Cloning shares it.
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub(crate) compiled: wasmtime::Module,
+    /// Pages of memory the module asks for, its statics and stack.
+    pub(crate) pages: u64,
+    wasm: Arc<[u8]>,
+}
+
+impl Module {
+    /// The WebAssembly it was compiled from.
+    #[must_use]
+    pub fn wasm(&self) -> &[u8] {
+        &self.wasm
+    }
+}
+
+impl Runtime {
+    /// Starts a runtime: an engine and two threads that sleep.
+    ///
+    /// # Errors
+    /// If this machine cannot run the sandbox.
+    pub fn new(config: &RuntimeConfig) -> Result<Runtime, LoadError> {
+        let sandbox = |error: wasmtime::Error| LoadError::Sandbox(format!("{error:#}"));
+        let engine = Engine::new(&engine_config()).map_err(sandbox)?;
+
+        let ticked = engine.weak();
+        let clock = move || {
+            while let Some(engine) = ticked.upgrade() {
+                engine.increment_epoch();
+                drop(engine);
+                thread::sleep(TICK);
+            }
+        };
+        let (graveyard, dead) = mpsc::channel::<Instance>();
+        let bury = move || dead.into_iter().for_each(drop);
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
+            thread.map_err(|error| LoadError::Sandbox(format!("no thread: {error}")))
+        };
+        spawn("tamis-clock", Box::new(clock))?;
+        spawn("tamis-drop", Box::new(bury))?;
+        Ok(Runtime { shared: Arc::new(Shared { engine, config: config.clone(), graveyard }) })
+    }
+
+    /// Checks a module and compiles it. Takes about half a second for the default one.
+    ///
+    /// # Errors
+    /// If it is not a filter module for this version; the check that failed is named.
+    pub fn module(&self, wasm: &[u8]) -> Result<Module, LoadError> {
+        let pages = inspect(wasm, self.shared.config.module_bytes_max)?;
+        let compiled = wasmtime::Module::from_binary(&self.shared.engine, wasm);
+        let compiled = compiled.map_err(|error| LoadError::NotAModule(format!("{error:#}")))?;
+        let has = |name: &str, params: &str, results: &str| {
+            let of_type = |export: ExportType<'_>| match export.ty() {
+                ExternType::Func(ty) => {
+                    export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
+                }
+                _ => false,
+            };
+            compiled.exports().any(of_type)
+        };
+        if !has("tamis_areas", "", "i64") {
+            return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+        }
+        if !has("tamis_init", "i32 i32 i32", "i32") {
+            return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
+        }
+        if !has("tamis_scan", "i32 i32", "i32") {
+            return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
+        }
+        Ok(Module { compiled, pages, wasm: wasm.into() })
+    }
+
+    /// Checks a pack, as the compiler or a file gives it.
+    ///
+    /// # Errors
+    /// If the bytes are not a pack for this version.
+    pub fn pack(&self, bytes: impl Into<PackBytes>) -> Result<PackImage, LoadError> {
+        PackImage::new(bytes.into())
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn config(&self) -> &RuntimeConfig {
+        &self.shared.config
+    }
+
+    /// How many ticks of the clock a call may last.
+    pub(crate) fn deadline_ticks(&self) -> u64 {
+        let ticks = self.shared.config.scan_deadline.as_millis() / TICK.as_millis();
+        u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
+    }
+
+    /// Drops an instance on another thread.
+    pub(crate) fn bury(&self, instance: Instance) {
+        // If the thread is gone, the instance is dropped here, which is merely slower.
+        let _ = self.shared.graveyard.send(instance);
+    }
+}
+
+fn engine_config() -> Config {
+    let mut config = Config::new();
+    config.strategy(Strategy::Cranelift).cranelift_opt_level(OptLevel::Speed);
+    config.epoch_interruption(true);
+    // Threads of the embedder may be small; exhausting a thread's own stack would end the process.
+    config.max_wasm_stack(256 << 10);
+    // Guard pages instead of bounds checks, and packs mapped copy-on-write.
+    config.memory_reservation(4 << 30).memory_guard_size(32 << 20).memory_may_move(false);
+    config.memory_init_cow(true).memory_guaranteed_dense_image_size(1 << 30);
+    // What a filter has no use for, it does not get.
+    config.wasm_memory64(false).wasm_multi_memory(false).wasm_relaxed_simd(false).wasm_tail_call(false);
+    config.wasm_simd(true).wasm_bulk_memory(true).wasm_multi_value(true);
+    // The same verdict on every processor.
+    config.cranelift_nan_canonicalization(true);
+    config
+}
+
+/// Looks at a module before anything is compiled: the boundary's version, imports, size. Returns how
+/// many pages of memory it asks for.
+fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
+    let not_a_module = |reason: String| LoadError::NotAModule(reason);
+    if wasm.len() > bytes_max {
+        return Err(not_a_module(format!("{} bytes, the limit is {bytes_max}", wasm.len())));
+    }
+    if Engine::detect_precompiled(wasm).is_some() {
+        return Err(not_a_module("machine code; only WebAssembly is accepted, and compiled here".to_owned()));
+    }
+    let mut version = None;
+    let mut pages = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        match payload.map_err(|error| not_a_module(error.to_string()))? {
+            Payload::CustomSection(section) if section.name() == ABI_SECTION => {
+                version = section.data().try_into().ok().map(u32::from_le_bytes);
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let import = import.map_err(|error| not_a_module(error.to_string()))?;
+                    match import.ty {
+                        wasmparser::TypeRef::Memory(memory)
+                            if (import.module, import.name) == ("env", "memory")
+                                && pages.is_none()
+                                && !memory.memory64
+                                && !memory.shared
+                                && memory.maximum.is_none() =>
+                        {
+                            pages = Some(memory.initial);
+                        }
+                        _ => return Err(LoadError::Import(format!("{}.{}", import.module, import.name))),
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    match version {
+        None => return Err(LoadError::Export("custom section `tamis_abi`")),
+        Some(ABI_VERSION) => {}
+        Some(found) => return Err(LoadError::Abi { expected: ABI_VERSION, found }),
+    }
+    pages.ok_or(LoadError::Export("import of `env.memory`"))
+}
+
+fn signature(types: impl Iterator<Item = wasmtime::ValType>) -> String {
+    types.map(|ty| ty.to_string()).collect::<Vec<_>>().join(" ")
+}

@@ -103,7 +103,7 @@ impl Policy {
     /// If it is for another number of categories or holds what is no action.
     pub fn from_table(pack: &Pack<'_>, table: &[u8]) -> Result<Policy, PolicyTableError> {
         let categories = pack.categories_count();
-        if table.len() % (Field::COUNT * categories * Severity::COUNT).max(1) != 0 {
+        if !table.len().is_multiple_of((Field::COUNT * categories * Severity::COUNT).max(1)) {
             return Err(PolicyTableError);
         }
         let actions = table.iter().map(|&byte| Action::from_number(byte).ok_or(PolicyTableError));

@@ -20,6 +20,14 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
+    /// What a file holds cannot be used.
+    #[error("{}: {error}", path.display())]
+    InFile {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        error: Box<LoadError>,
+    },
     /// There is nothing in the folder that could be a list.
     #[error("no lists in {}: expected files such as en/fraud.scam.toml, and taxonomy.toml beside the folders", .0.display())]
     NoLists(PathBuf),

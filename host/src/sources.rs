@@ -13,6 +13,8 @@ use crate::{LoadError, Module, PackImage, Parts, Runtime};
 pub struct Sources {
     /// A folder of lists: `<lang>/<category>.toml`, `taxonomy.toml`, and, if it has one, `policy.toml`.
     pub lists: Option<PathBuf>,
+    /// A pack that was compiled before.
+    pub pack: Option<PathBuf>,
     /// A plain file, one term a line.
     pub terms: Option<PathBuf>,
     /// A policy; goes before the one of the folder.
@@ -48,18 +50,9 @@ impl Sources {
     /// # Errors
     /// The first thing that cannot be used; for lists, all of their errors.
     pub fn load(&self, runtime: &Runtime, defaults: &Defaults, running: &Module) -> Result<Loaded, LoadError> {
-        let mut warnings = Vec::new();
-        let pack = match (&self.lists, &self.terms) {
-            (Some(folder), _) => runtime.pack(compile_folder(folder, &mut warnings)?)?,
-            (None, Some(terms)) => {
-                let (text, problem) = decode_text(&terms.to_string_lossy(), &read(terms)?);
-                warnings.extend(problem);
-                let (bytes, diagnostics) = compile::compile_terms(&terms.to_string_lossy(), &text);
-                warnings.extend(diagnostics);
-                refuse_errors(&mut warnings)?;
-                runtime.pack(bytes)?
-            }
-            (None, None) => defaults.pack.clone(),
+        let (pack, mut warnings) = match self.load_pack_if_named(runtime)? {
+            Some(loaded) => loaded,
+            None => (defaults.pack.clone(), Vec::new()),
         };
         let of_folder = self.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
         let policy = match self.policy.clone().or(of_folder) {
@@ -69,7 +62,12 @@ impl Sources {
         let module = match &self.module {
             Some(path) => {
                 let bytes = read(path)?;
-                if bytes == running.wasm() { running.clone() } else { runtime.module(&bytes)? }
+                if bytes == running.wasm() {
+                    running.clone()
+                } else {
+                    let in_file = |error| LoadError::InFile { path: path.clone(), error: Box::new(error) };
+                    runtime.module(&bytes).map_err(in_file)?
+                }
             }
             None => defaults.module.clone(),
         };
@@ -77,9 +75,39 @@ impl Sources {
         Ok(Loaded { parts, warnings })
     }
 
+    /// Reads and compiles the lists alone, and gives their warnings.
+    ///
+    /// # Errors
+    /// As [`load`](Sources::load); also if no source of lists is named.
+    pub fn load_pack(&self, runtime: &Runtime) -> Result<(PackImage, Vec<Diagnostic>), LoadError> {
+        self.load_pack_if_named(runtime)?.ok_or_else(|| LoadError::NoLists(PathBuf::from(".")))
+    }
+
+    fn load_pack_if_named(&self, runtime: &Runtime) -> Result<Option<(PackImage, Vec<Diagnostic>)>, LoadError> {
+        let mut warnings = Vec::new();
+        let pack = if let Some(folder) = &self.lists {
+            runtime.pack(compile_folder(folder, &mut warnings)?)?
+        } else if let Some(path) = &self.pack {
+            runtime
+                .pack(read(path)?)
+                .map_err(|error| LoadError::InFile { path: path.clone(), error: Box::new(error) })?
+        } else if let Some(path) = &self.terms {
+            runtime.pack(compile_terms(path, &mut warnings)?)?
+        } else {
+            return Ok(None);
+        };
+        Ok(Some((pack, warnings)))
+    }
+
+    /// Whether no file is named at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.paths().next().is_none()
+    }
+
     /// The files and folders that the sources are in.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        [&self.lists, &self.terms, &self.policy, &self.module].into_iter().flatten().map(PathBuf::as_path)
+        [&self.lists, &self.pack, &self.terms, &self.policy, &self.module].into_iter().flatten().map(PathBuf::as_path)
     }
 }
 
@@ -87,6 +115,15 @@ fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
     let pack = pack.pack();
     let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
     policy.resolve(&categories)
+}
+
+/// Compiles a plain file of terms to a pack.
+fn compile_terms(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
+    let text = read_text(path, warnings)?;
+    let (bytes, diagnostics) = compile::compile_terms(&path.to_string_lossy(), &text);
+    warnings.extend(diagnostics);
+    refuse_errors(warnings)?;
+    Ok(bytes)
 }
 
 /// Compiles a folder of lists to a pack.

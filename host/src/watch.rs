@@ -22,6 +22,8 @@ pub enum WatchEvent {
     Swapped {
         /// Its number.
         generation: u64,
+        /// How many terms it has.
+        terms: usize,
         /// Warnings of its lists.
         warnings: Vec<Diagnostic>,
     },
@@ -94,6 +96,7 @@ fn reload(filter: &Filter, sources: &Sources, defaults: &Defaults) -> Result<Opt
     if same {
         return Ok(None);
     }
+    let terms = next.pack.pack().terms_count();
     let generation = filter.swap(next)?;
-    Ok(Some(WatchEvent::Swapped { generation, warnings }))
+    Ok(Some(WatchEvent::Swapped { generation, terms, warnings }))
 }

@@ -56,6 +56,12 @@ impl Worker {
     /// Costs about 40 ns a message more than the scan itself, and 100 ns more a call.
     pub fn scan(&mut self, messages: &[Message<'_>], judged: &mut Vec<Judged>) {
         self.follow();
+        self.scan_pinned(messages, judged);
+    }
+
+    /// As [`scan`](Worker::scan), by the generation the worker is at, even if there is a newer one: for
+    /// callers that looked something up in it, such as the number of a channel.
+    pub fn scan_pinned(&mut self, messages: &[Message<'_>], judged: &mut Vec<Judged>) {
         judged.resize_with(messages.len(), Judged::default);
         for answer in judged.iter_mut() {
             answer.generation = self.generation.number();
@@ -68,8 +74,9 @@ impl Worker {
         }
     }
 
-    /// Moves to the newest generation.
-    fn follow(&mut self) {
+    /// Moves to the newest generation, as [`scan`](Worker::scan) does by itself; see
+    /// [`scan_pinned`](Worker::scan_pinned).
+    pub fn follow(&mut self) {
         if self.filter.is_current(&self.generation) {
             return;
         }

@@ -21,7 +21,7 @@ use crate::fold::{self, Script, script, symbol};
 use crate::pack::{END_OPEN, LETTER_JOINT, LITERAL, PARTS_MAX, PATTERN_SYMBOLS_MAX, ROLE_EXCLUDE, START_OPEN};
 
 /// Most alternatives that the braces of one part may multiply to.
-const ALTERNATIVES_MAX: usize = 256;
+const ALTERNATIVES_MAX: usize = 1024;
 
 /// A term, taken apart.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,0 +1,137 @@
+//! The command line: one table of commands and flags, from which the help is made.
+
+use std::path::PathBuf;
+
+use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
+
+/// Reads messages and says allow, flag, mask, hold or block, and shows the words that made it say so.
+#[derive(Debug, Parser)]
+#[command(name = "tamis", version, after_help = EXIT_CODES)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 all messages allowed, 1 some message was not, 2 error.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Judge messages
+    Check(CheckArgs),
+    /// Compile lists to a pack
+    Compile(CompileArgs),
+    /// Measure the filter on your own lists and messages
+    Bench(BenchArgs),
+}
+
+/// What a filter is made from. Without any of these it is the built-in one.
+#[derive(Clone, Debug, Default, ArgGroup)]
+pub(crate) struct SourceArgs {
+    /// Folder of word lists (<lang>/<category>.toml, taxonomy.toml, policy.toml), or a pack compiled from one
+    #[arg(long, value_name = "DIR|PACK", conflicts_with = "terms")]
+    pub(crate) lists: Option<PathBuf>,
+    /// Plain file of terms, one a line: category `custom`, severity 4
+    #[arg(long, value_name = "FILE")]
+    pub(crate) terms: Option<PathBuf>,
+    /// Policy: which action each category and severity has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Filter module, a WebAssembly file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people: messages that were not allowed, with the words marked
+    Text,
+    /// One document: a list of all verdicts
+    Json,
+    /// One verdict a line, in the order of the messages
+    Ndjson,
+}
+
+/// Judges messages: one a line, or JSON Lines `{"id", "text", "field", "channel", "sender"}`, of which
+/// only `text` is needed. Which of the two is told from the first line of each file.
+#[derive(Debug, ArgGroup)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+    /// How to show verdicts
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+    /// Replace lists, policy and module when their files change, while messages flow
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Files of messages; `-` or none is standard input
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+/// Compiles lists to a pack, which loads in milliseconds. A pack fits the version that made it.
+#[derive(Debug, ArgGroup)]
+pub(crate) struct CompileArgs {
+    #[command(flatten)]
+    pub(crate) sources: CompileSourceArgs,
+    /// Where to write the pack
+    #[arg(long, short, value_name = "PACK")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Clone, Debug, ArgGroup)]
+#[group(required = true)]
+pub(crate) struct CompileSourceArgs {
+    /// Folder of word lists
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lists: Option<PathBuf>,
+    /// Plain file of terms, one a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) terms: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum BenchFormat {
+    /// A table
+    Text,
+    /// The keys are listed under `tamis bench --help`
+    Json,
+}
+
+/// Measures throughput, latency, loading and memory, in the sandbox and natively, and checks that both
+/// find the same.
+#[derive(Debug, ArgGroup)]
+#[command(after_long_help = BENCH_KEYS)]
+pub(crate) struct BenchArgs {
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+    /// File of messages, as for `check`; without it, forty built-in ones
+    #[arg(long, value_name = "FILE")]
+    pub(crate) messages: Option<PathBuf>,
+    /// How to show the figures
+    #[arg(long, value_enum, default_value_t = BenchFormat::Text)]
+    pub(crate) format: BenchFormat,
+    /// How long to measure each row, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 1000, value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub(crate) row_ms: u64,
+}
+
+const BENCH_KEYS: &str = "\
+Keys of --format json:
+  terms, messages         how many
+  message_bytes           all messages together
+  pack_bytes              the compiled lists
+  compile_ms              lists to pack
+  load_ms                 pack to first verdict: check, map, instantiate, judge one message
+  sandbox, native         the same filter in the sandbox, and without one:
+    messages_per_s, mb_per_s    in batches of 64
+    batch_p50_us, batch_p99_us  one batch
+    single_p50_ns, single_p99_ns  one message a call
+    hits                    messages with a match
+    matches                 matches in all
+  sandbox_over_native     time in the sandbox / time natively, in batches
+  empty_message_ns        what a message without text costs in a batch: the price of the border
+  empty_call_ns           what a call with one such message costs
+  worker_memory_bytes     linear memory of one worker, the shared pack included
+  pss_1_worker_bytes, pss_8_workers_bytes
+                          memory of the process, shared pages counted once (Linux)";

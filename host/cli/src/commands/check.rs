@@ -1,0 +1,155 @@
+//! `tamis check`: judges messages as they come, and follows changed files while it does.
+
+use std::io::{self, Write};
+use std::time::Instant;
+
+use anyhow::bail;
+use tamis_guest::Action;
+use tamis_guest::wire::BATCH_MESSAGES_MAX;
+use tamis_host::{Generation, WatchEvent, Watcher, Worker};
+
+use crate::Outcome;
+use crate::args::{CheckArgs, CheckFormat};
+use crate::defaults::{Started, start};
+use crate::input::{self, Line};
+use crate::json::VerdictJson;
+use crate::text;
+
+pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    let inputs = input::open(&args.files)?;
+    let Started { filter, sources, defaults, .. } = start(&args.sources)?;
+    let mut worker = filter.worker()?;
+    let _watcher = if args.watch {
+        if sources.is_empty() {
+            bail!("--watch has nothing to watch; name --lists, --terms, --policy or --module");
+        }
+        Some(Watcher::spawn(filter.clone(), sources, defaults, show_event)?)
+    } else {
+        None
+    };
+
+    let mut report = Report::new(args.format);
+    let mut lines = Vec::new();
+    let mut judged = Vec::new();
+    let mut problems = Vec::new();
+    let started = Instant::now();
+    for mut input in inputs {
+        let mut more = true;
+        while more {
+            lines.clear();
+            more = input.read(BATCH_MESSAGES_MAX, &mut lines, &mut problems)?;
+            judge(&mut worker, &lines, &mut judged);
+            report.write(&lines, &judged, worker.generation())?;
+            for problem in problems.drain(..) {
+                report.outcome = Outcome::Wrong;
+                text::note(&problem);
+            }
+            if !input.has_more_now() {
+                report.out.flush()?;
+            }
+        }
+    }
+    report.finish(started, worker.generation())
+}
+
+fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<tamis_host::Judged>) {
+    worker.follow();
+    let generation = worker.generation().clone();
+    let messages: Vec<_> = lines.iter().map(|line| line.message(&generation.parts().policy)).collect();
+    worker.scan_pinned(&messages, judged);
+}
+
+fn show_event(event: WatchEvent) {
+    match event {
+        WatchEvent::Swapped { generation, terms, warnings } => {
+            text::diagnostics(&warnings);
+            text::note(&format!("generation {generation} judges from here on: {} terms", text::count(terms as u64)));
+        }
+        WatchEvent::Refused(error) => {
+            text::error(&error.into());
+            text::note("the change was refused; the running generation goes on");
+        }
+        event => text::note(&format!("{event:?}")),
+    }
+}
+
+/// Writes verdicts and counts them.
+struct Report {
+    format: CheckFormat,
+    out: Box<dyn Write>,
+    counts: [u64; Action::ALL.len()],
+    failures: u64,
+    outcome: Outcome,
+}
+
+impl Report {
+    fn new(format: CheckFormat) -> Report {
+        let out: Box<dyn Write> = match format {
+            CheckFormat::Text => Box::new(io::BufWriter::new(anstream::AutoStream::auto(io::stdout()))),
+            CheckFormat::Json | CheckFormat::Ndjson => Box::new(io::BufWriter::with_capacity(64 << 10, io::stdout())),
+        };
+        Report { format, out, counts: [0; Action::ALL.len()], failures: 0, outcome: Outcome::Clean }
+    }
+
+    fn write(&mut self, lines: &[Line], judged: &[tamis_host::Judged], generation: &Generation) -> anyhow::Result<()> {
+        let pack = generation.parts().pack.pack();
+        for (line, judged) in lines.iter().zip(judged) {
+            let action = judged.verdict.action;
+            let is_first = self.counts.iter().sum::<u64>() == 0;
+            self.counts[action as usize] += 1;
+            self.failures += u64::from(judged.failure.is_some());
+            if action > Action::Allow {
+                self.outcome = self.outcome.max(Outcome::Found);
+            }
+            match self.format {
+                CheckFormat::Text if action == Action::Allow && judged.verdict.matches.is_empty() => {}
+                CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
+                CheckFormat::Ndjson => {
+                    serde_json::to_writer(&mut self.out, &VerdictJson::new(&line.id, judged, &pack))?;
+                    self.out.write_all(b"\n")?;
+                }
+                CheckFormat::Json => {
+                    self.out.write_all(if is_first { b"[\n" } else { b",\n" })?;
+                    serde_json::to_writer(&mut self.out, &VerdictJson::new(&line.id, judged, &pack))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, started: Instant, generation: &Generation) -> anyhow::Result<Outcome> {
+        let total: u64 = self.counts.iter().sum();
+        match self.format {
+            CheckFormat::Ndjson => {}
+            CheckFormat::Json => self.out.write_all(if total == 0 { b"[]\n" } else { b"\n]\n" })?,
+            CheckFormat::Text => {
+                let counts: Vec<String> = Action::ALL
+                    .iter()
+                    .zip(self.counts)
+                    .filter(|&(_, count)| count > 0)
+                    .map(|(action, number)| format!("{} {}", text::count(number), action.name()))
+                    .collect();
+                let terms = generation.parts().pack.pack().terms_count() as u64;
+                let seconds = started.elapsed().as_secs_f64();
+                let messages = if total == 1 { "message" } else { "messages" };
+                writeln!(self.out, "{} {messages}: {}", text::count(total), counts.join(", "))?;
+                writeln!(
+                    self.out,
+                    "judged in {:.1} ms by generation {}, {} terms",
+                    1000.0 * seconds,
+                    generation.number(),
+                    text::count(terms)
+                )?;
+            }
+        }
+        self.out.flush()?;
+        if self.failures > 0 {
+            text::note(&format!(
+                "the filter failed on {} messages, which got the policy's answer to failures",
+                text::count(self.failures)
+            ));
+            self.outcome = Outcome::Wrong;
+        }
+        Ok(self.outcome)
+    }
+}

@@ -1,0 +1,45 @@
+//! What the command works with where nothing else is named: the embedded module, pack and policy.
+
+use anyhow::Context as _;
+use tamis_guest::compile::PolicySource;
+use tamis_host::{Defaults, Filter, Loaded, Runtime, RuntimeConfig, Sources};
+
+use crate::args::SourceArgs;
+use crate::text;
+
+/// A filter ready to judge, and what it was made from.
+pub(crate) struct Started {
+    pub(crate) runtime: Runtime,
+    pub(crate) filter: Filter,
+    pub(crate) sources: Sources,
+    pub(crate) defaults: Defaults,
+}
+
+/// Makes the filter that the flags describe. Warnings of its lists go to standard error.
+pub(crate) fn start(args: &SourceArgs) -> anyhow::Result<Started> {
+    let runtime = Runtime::new(&RuntimeConfig::default())?;
+    let defaults = defaults(&runtime)?;
+    let sources = sources(args);
+    let Loaded { parts, warnings } = sources.load(&runtime, &defaults, &defaults.module)?;
+    text::diagnostics(&warnings);
+    let filter = Filter::new(&runtime, parts)?;
+    Ok(Started { runtime, filter, sources, defaults })
+}
+
+/// The embedded parts.
+fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
+    let (policy, _) = PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
+    Ok(Defaults {
+        module: runtime.module(tamis_host::default_module())?,
+        pack: runtime.pack(&include_bytes!(concat!(env!("OUT_DIR"), "/default.pack"))[..])?,
+        policy: policy.context("the embedded policy is unusable")?,
+    })
+}
+
+fn sources(args: &SourceArgs) -> Sources {
+    let (pack, lists) = match &args.lists {
+        Some(path) if path.is_file() => (Some(path.clone()), None),
+        path => (None, path.clone()),
+    };
+    Sources { lists, pack, terms: args.terms.clone(), policy: args.policy.clone(), module: args.module.clone() }
+}

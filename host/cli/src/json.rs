@@ -1,0 +1,60 @@
+//! Verdicts as JSON. These types are the contract with whoever reads them; nothing else is serialised.
+
+use serde::Serialize;
+use serde_json::Value;
+use tamis_guest::Pack;
+use tamis_host::Judged;
+
+/// One verdict.
+#[derive(Debug, Serialize)]
+pub(crate) struct VerdictJson<'a> {
+    id: &'a Value,
+    action: &'static str,
+    matches: Vec<MatchJson<'a>>,
+    generation: u64,
+    /// What was special: `truncated`, `invalid_utf8`, `matches_capped`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    flags: Vec<&'static str>,
+    /// Why the filter has no verdict of its own; the action is then the policy's answer to failures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+/// One match.
+#[derive(Debug, Serialize)]
+struct MatchJson<'a> {
+    /// Bytes of the message, half-open.
+    span: [u32; 2],
+    term: &'a str,
+    list: &'a str,
+    category: &'a str,
+    severity: u8,
+    clauses: Vec<&'a str>,
+    evidence: Vec<&'static str>,
+}
+
+impl<'a> VerdictJson<'a> {
+    pub(crate) fn new(id: &'a Value, judged: &Judged, pack: &'a Pack<'a>) -> VerdictJson<'a> {
+        let matches = judged.verdict.matches.iter().map(|found| {
+            let term = pack.term(found.term);
+            let category = pack.category(term.category);
+            MatchJson {
+                span: [found.span.start, found.span.end],
+                term: term.text,
+                list: term.list,
+                category: category.id,
+                severity: term.severity as u8,
+                clauses: category.clauses().collect(),
+                evidence: found.evidence.names().collect(),
+            }
+        });
+        VerdictJson {
+            id,
+            action: judged.verdict.action.name(),
+            matches: matches.collect(),
+            generation: judged.generation,
+            flags: judged.verdict.flags.names().collect(),
+            failure: judged.failure.as_ref().map(ToString::to_string),
+        }
+    }
+}

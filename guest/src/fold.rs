@@ -95,6 +95,9 @@ fn computed(code: usize) -> Symbol {
 
 /// The letter that a code point stands for once case and width are folded, and what else it took.
 pub(crate) fn letter(code: u32) -> (u32, Evidence) {
+    if code < 0x80 {
+        return (u32::from((code as u8).to_ascii_lowercase()), Evidence::default());
+    }
     let at = LETTER_KEYS.binary_search_by_key(&code, |key| key & 0xFF_FFFF);
     at.map_or((code, Evidence::default()), |at| (LETTERS[at], Evidence(u16::from(LETTER_KEYS[at].to_le_bytes()[3]))))
 }
@@ -136,37 +139,6 @@ pub(crate) fn decode_before(text: &[u8], end: usize) -> Option<(u32, usize)> {
         }
     }
     (end > 0).then(|| (0xFFFD, end - 1))
-}
-
-/// Folds `text` into `symbols`, ends of runs and everything that is no letter left out; `starts[i]`
-/// is the byte where the run of `symbols[i]` begins. Returns how many symbols there are and whether
-/// the text was UTF-8.
-///
-/// Both slices must be at least as long as the text.
-pub(crate) fn fold(text: &[u8], symbols: &mut [Symbol], starts: &mut [u32]) -> (usize, bool) {
-    let (symbols, starts) = (&mut symbols[..text.len()], &mut starts[..text.len()]);
-    let mut count = 0;
-    let mut previous = IGNORABLE;
-    let mut valid = true;
-    let mut at = 0;
-    while at < text.len() {
-        let lead = text[at];
-        let (symbol, length) = if lead < 0x80 {
-            (PAGES[usize::from(lead)], 1)
-        } else {
-            let (code, length) = decode(&text[at..]);
-            valid &= length > 1;
-            (symbol(code), length)
-        };
-        // A letter is never counted before it is reached, so `count <= at` and both stores are in range.
-        symbols[count] = symbol;
-        starts[count] = u32::try_from(at).unwrap_or(u32::MAX);
-        let is_letter = symbol > SEPARATOR;
-        count += usize::from(is_letter && symbol != previous);
-        previous = if is_letter { symbol } else { previous };
-        at += length;
-    }
-    (count, valid)
 }
 
 /// How a script writes words, as far as boundaries and gaps care.
@@ -214,15 +186,14 @@ pub(crate) fn is_mark(code: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec;
+    use crate::pieces::Pieces;
     use alloc::vec::Vec;
 
     fn folded(text: &str) -> Vec<Symbol> {
-        let (mut symbols, mut starts) = (vec![0; text.len()], vec![0; text.len()]);
-        let (count, valid) = fold(text.as_bytes(), &mut symbols, &mut starts);
-        assert!(valid);
-        symbols.truncate(count);
-        symbols
+        let mut pieces = Pieces::default();
+        pieces.read(text.as_bytes());
+        assert!(pieces.is_utf8);
+        pieces.symbols
     }
 
     #[test]

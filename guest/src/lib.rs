@@ -2,9 +2,9 @@
 //! which words made it say so.
 //!
 //! ```text
-//!  message ──▶ fold ──▶ window search ──▶ verify on the original ──▶ rules ──▶ policy ──▶ verdict
-//!              one symbol    candidates        spans, evidence      a&b a~b    action
-//!              a letter                                             allow
+//!  message ──▶ fold ──▶ search ──▶ verify on the original ──▶ rules ──▶ policy ──▶ verdict
+//!              pieces   candidates      spans, evidence      a&b a~b    action
+//!              symbols                                       allow
 //! ```
 //!
 //! This crate knows no file, clock, thread or host. It builds natively and to WebAssembly, and gives
@@ -42,8 +42,10 @@ mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod fold;
+mod letters;
 mod message;
 pub mod pack;
+mod pieces;
 mod policy;
 mod rules;
 mod scan;

@@ -10,7 +10,7 @@
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..136 | thirteen sections: offset and length of each, in the order below |
+//! | 32..120 | eleven sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -23,12 +23,10 @@
 //! | lists | [`Text`] | ids of the lists |
 //! | terms | [`TermRecord`] | what an author wrote; a [`TermId`] counts these |
 //! | patterns | [`PatternRecord`] | what is searched: the parts of a term, what excludes it, what allows it |
-//! | letters | `u32` | letters of the patterns: code point, run length << 24, bit 21 = a phrase's words part here |
-//! | symbols | `u16` | folded patterns |
-//! | grams | [`GramRecord`] | for windows of 1, 2 and 4 symbols: which slice of the next three sections |
-//! | filter | `u64` | Bloom filter, two bits of one word a window: a window not in here is in no pattern |
+//! | grams | [`GramRecord`] | for words, prefixes, and windows of 1, 2 and 4 symbols: which slice of the next three sections |
+//! | filter | `u64` | Bloom filter, two bits of one word a key: a key not in here leads to no pattern |
 //! | buckets | `u32` | first entry of each hash bucket, and the end of the last |
-//! | entries | [`EntryRecord`] | windows with their pattern and the place in it |
+//! | entries | [`EntryRecord`] | keys with their pattern and the place in it |
 //! | origin | UTF-8 | free text for people: what the pack was made from |
 //!
 //! Every offset, count and index is checked by [`Pack::decode`]; nothing after it can be out of range.
@@ -41,21 +39,20 @@ use core::ops::Deref;
 use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh3::Xxh3;
 
-use crate::fold::{Symbol, fold_table_hash};
+use crate::fold::fold_table_hash;
+use crate::search::GRAMS;
 use crate::{Evidence, Severity};
 
 /// The version this code reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 136;
+pub(crate) const HEADER_BYTES: usize = 120;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 13;
-/// Window sizes that are indexed, in the order of the grams section.
-pub(crate) const GRAM_SYMBOLS: [usize; 3] = [1, 2, 4];
-/// Longest pattern, in symbols and in letters: bounds the work for one candidate.
-pub(crate) const PATTERN_SYMBOLS_MAX: usize = 256;
+pub(crate) const SECTIONS: usize = 11;
+/// Longest pattern, in letters: bounds the work for one candidate.
+pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
 pub(crate) const PARTS_MAX: usize = 8;
 
@@ -102,18 +99,18 @@ pub struct TermRecord {
 #[derive(Clone, Copy, Pod, Zeroable, Debug)]
 #[repr(C)]
 pub struct PatternRecord {
-    pub(crate) symbols_first: u32,
-    pub(crate) letters_first: u32,
-    pub(crate) symbols_count: u16,
-    pub(crate) letters_count: u16,
+    /// How it is spelled, without the signs of the syntax.
+    pub(crate) text_offset: u32,
     /// The term, or the allow set for the role [`ROLE_ALLOW`].
     pub(crate) owner: u32,
+    pub(crate) text_length: u16,
     /// The evidence this pattern accepts.
     pub(crate) folds: u16,
     /// [`START_OPEN`] and so on.
     pub(crate) flags: u8,
     /// Which part of the term (0 to 7), [`ROLE_EXCLUDE`] or [`ROLE_ALLOW`].
     pub(crate) role: u8,
+    pub(crate) zero: u16,
 }
 
 /// The pattern may start within a word.
@@ -127,31 +124,27 @@ pub(crate) const ROLE_EXCLUDE: u8 = 254;
 /// Role: a match inside this is no match.
 pub(crate) const ROLE_ALLOW: u8 = 255;
 
-/// Letter: bits of the code point.
-pub(crate) const LETTER_CODE: u32 = 0x1F_FFFF;
-/// Letter: the words of a phrase part before this letter.
-pub(crate) const LETTER_JOINT: u32 = 1 << 21;
-
-/// Which slices of filter, buckets and entries index the windows of one size.
+/// Which slices of filter, buckets and entries index keys of one kind.
 #[derive(Clone, Copy, Pod, Zeroable, Debug, Default)]
 #[repr(C)]
 pub struct GramRecord {
     pub(crate) filter_first: u32,
-    /// Words of filter: a power of two, or 0 when no pattern has windows of this size.
+    /// Words of filter: a power of two, or 0 when no pattern has such a key.
     pub(crate) filter_count: u32,
     pub(crate) buckets_first: u32,
     /// How many buckets: a power of two; their section slice is one longer.
     pub(crate) buckets_count: u32,
+    /// 1 if a key is all of scripts with spaces, so that text without others must be searched too.
+    pub(crate) has_spaced: u32,
 }
 
-/// A window of a pattern.
+/// A key of a pattern.
 #[derive(Clone, Copy, Pod, Zeroable, Debug)]
 #[repr(C)]
 pub struct EntryRecord {
-    /// The window's symbols, the first in the lowest bits.
     pub(crate) key: u64,
     pub(crate) pattern: u32,
-    /// Where in the pattern the window is.
+    /// What of the pattern is before the key: symbols for windows, else words.
     pub(crate) offset: u32,
 }
 
@@ -275,19 +268,18 @@ pub struct Pack<'p> {
     lists: &'p [Text],
     pub(crate) terms: &'p [TermRecord],
     pub(crate) patterns: &'p [PatternRecord],
-    pub(crate) letters: &'p [u32],
-    pub(crate) symbols: &'p [Symbol],
-    pub(crate) grams: [Gram<'p>; GRAM_SYMBOLS.len()],
+    pub(crate) grams: [Gram<'p>; GRAMS],
     origin: &'p str,
     bytes: &'p [u8],
 }
 
-/// The windows of one size.
+/// The keys of one kind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Gram<'p> {
     pub(crate) filter: &'p [u64],
     pub(crate) buckets: &'p [u32],
     pub(crate) entries: &'p [EntryRecord],
+    pub(crate) has_spaced: bool,
 }
 
 impl<'p> Pack<'p> {
@@ -338,8 +330,6 @@ impl<'p> Pack<'p> {
         let lists = sections.records("lists")?;
         let terms = sections.records("terms")?;
         let patterns = sections.records("patterns")?;
-        let letters = sections.records("letters")?;
-        let symbols = sections.records("symbols")?;
         let gram_records: &[GramRecord] = sections.records("grams")?;
         let filter: &[u64] = sections.records("filter")?;
         let buckets: &[u32] = sections.records("buckets")?;
@@ -349,11 +339,10 @@ impl<'p> Pack<'p> {
             return Err(DecodeError::Corrupt("sections"));
         }
 
-        let &[one, two, four] = gram_records else { return Err(DecodeError::Corrupt("grams")) };
         let gram = |record: GramRecord| {
             let corrupt = DecodeError::Corrupt("grams");
             if record.filter_count == 0 {
-                return Ok(Gram { filter: &[], buckets: &[], entries });
+                return Ok(Gram { filter: &[], buckets: &[], entries, has_spaced: false });
             }
             if !record.filter_count.is_power_of_two() || !record.buckets_count.is_power_of_two() {
                 return Err(corrupt);
@@ -362,10 +351,12 @@ impl<'p> Pack<'p> {
                 filter: slice(filter, record.filter_first, record.filter_count).ok_or(corrupt)?,
                 buckets: slice(buckets, record.buckets_first, record.buckets_count.wrapping_add(1)).ok_or(corrupt)?,
                 entries,
+                has_spaced: record.has_spaced != 0,
             })
         };
-        let grams = [gram(one)?, gram(two)?, gram(four)?];
-        Ok(Pack { strings, categories, clauses, lists, terms, patterns, letters, symbols, grams, origin, bytes })
+        let &[words, prefixes, one, two, four] = gram_records else { return Err(DecodeError::Corrupt("grams")) };
+        let grams = [gram(words)?, gram(prefixes)?, gram(one)?, gram(two)?, gram(four)?];
+        Ok(Pack { strings, categories, clauses, lists, terms, patterns, grams, origin, bytes })
     }
 
     fn check_records(&self) -> Result<(), DecodeError> {
@@ -395,35 +386,31 @@ impl<'p> Pack<'p> {
             check(ok, "terms")?;
         }
         for pattern in self.patterns {
-            let symbols = slice(self.symbols, pattern.symbols_first, pattern.symbols_count.into());
-            let letters = slice(self.letters, pattern.letters_first, pattern.letters_count.into());
             let owner = match pattern.role {
                 ROLE_ALLOW => true,
                 ROLE_EXCLUDE => (pattern.owner as usize) < self.terms.len(),
                 part => self.terms.get(pattern.owner as usize).is_some_and(|term| part < term.parts),
             };
+            let text = Text { offset: pattern.text_offset, length: pattern.text_length.into() };
             let ok = owner
-                && symbols.is_some_and(|s| (1..=PATTERN_SYMBOLS_MAX).contains(&s.len()))
-                && letters.is_some_and(|l| (1..=PATTERN_SYMBOLS_MAX).contains(&l.len()))
+                && text_ok(&text)
+                && (1..=PATTERN_LETTERS_MAX).contains(&self.text(text).chars().count())
                 && Evidence::ALL.contains(Evidence(pattern.folds))
-                && pattern.flags <= START_OPEN | END_OPEN | LITERAL;
+                && pattern.flags <= START_OPEN | END_OPEN | LITERAL
+                && pattern.zero == 0;
             check(ok, "patterns")?;
         }
-        let letter_ok = |&l: &u32| l >> 22 & 3 == 0 && l >> 24 > 0 && l & LETTER_CODE <= 0x10_FFFF;
-        check(self.letters.iter().all(letter_ok), "letters")?;
-        for (gram, window) in self.grams.iter().zip(GRAM_SYMBOLS) {
-            let in_order =
-                gram.buckets.is_sorted() && gram.buckets.last().is_none_or(|&end| end as usize <= gram.entries.len());
-            check(in_order, "buckets")?;
+        for gram in &self.grams {
+            let last = gram.buckets.last().is_none_or(|&end| end as usize <= gram.entries.len());
+            check(gram.buckets.is_sorted() && last, "buckets")?;
             let (first, end) = match gram.buckets {
                 [first, .., end] => (*first as usize, *end as usize),
                 _ => continue,
             };
-            for entry in &gram.entries[first..end] {
-                let pattern = self.patterns.get(entry.pattern as usize);
-                let fits = pattern.is_some_and(|p| entry.offset as usize + window <= usize::from(p.symbols_count));
-                check(fits, "entries")?;
-            }
+            let known = |entry: &EntryRecord| {
+                (entry.pattern as usize) < self.patterns.len() && entry.offset as usize <= PATTERN_LETTERS_MAX
+            };
+            check(gram.entries[first..end].iter().all(known), "entries")?;
         }
         Ok(())
     }
@@ -481,6 +468,11 @@ impl<'p> Pack<'p> {
     pub fn category(&'p self, index: usize) -> Category<'p> {
         let record = self.categories[index];
         Category { id: self.text(record.id), code: record.code, pack: self, record }
+    }
+
+    /// How a pattern is spelled.
+    pub(crate) fn spelling(&self, pattern: &PatternRecord) -> &'p str {
+        self.text(Text { offset: pattern.text_offset, length: pattern.text_length.into() })
     }
 
     fn text(&self, text: Text) -> &'p str {

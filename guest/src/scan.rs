@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fold::{self, Symbol};
+use crate::pieces::Pieces;
 use crate::rules::{self, Found, RulesScratch};
 use crate::search::{self, Candidate};
 use crate::verify::verify;
@@ -17,8 +17,7 @@ pub const MATCHES_MAX: usize = 64;
 #[derive(Debug)]
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
-    symbols: Vec<Symbol>,
-    starts: Vec<u32>,
+    pieces: Pieces,
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
@@ -31,8 +30,7 @@ impl<'p> Scanner<'p> {
     pub fn new(pack: &'p Pack<'p>) -> Scanner<'p> {
         Scanner {
             pack,
-            symbols: Vec::new(),
-            starts: Vec::new(),
+            pieces: Pieces::default(),
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -53,26 +51,21 @@ impl<'p> Scanner<'p> {
         verdict.flags = VerdictFlags::default();
         let text = cut(message.text, &mut verdict.flags);
 
-        // Characters to symbols.
-        if self.symbols.len() < text.len() {
-            self.symbols.resize(text.len(), 0);
-            self.starts.resize(text.len(), 0);
-        }
-        let (count, is_utf8) = fold::fold(text, &mut self.symbols, &mut self.starts);
-        if !is_utf8 {
+        // Characters to folded pieces and symbols.
+        self.pieces.read(text);
+        if !self.pieces.is_utf8 {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
         }
 
         // Places where a pattern may be.
         self.candidates.clear();
-        search::search(self.pack, &self.symbols[..count], &mut self.places, &mut self.candidates);
+        search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
 
         // Patterns that are there, in the original text.
         self.found.clear();
         for candidate in &self.candidates {
             let pattern = &self.pack.patterns[candidate.pattern as usize];
-            let start = self.starts[candidate.symbol as usize] as usize;
-            let found = verify(self.pack, pattern, text, start);
+            let found = verify(self.pack, pattern, text, candidate.start as usize);
             self.found.extend(found.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
         }
 

@@ -1,87 +1,177 @@
-//! The search over folded text: finds the places where a pattern may be. Each pattern stands in the
-//! index with one window of its symbols, the rarest; one hash a position tests a Bloom filter, and the
-//! few places that pass are looked up in hash buckets. Not for deciding: what it finds are candidates.
+//! The search: finds the places where a pattern may be. Words are looked up whole, by a hash of their
+//! folded letters, one probe a word; patterns of scripts without spaces, and those that may begin
+//! within a word, by the rarest window of their symbols, one probe a position. A probe tests a Bloom
+//! filter first, and the few that pass look into a hash bucket. Not for deciding: what it finds are
+//! candidates.
 
 use alloc::vec::Vec;
 
 use crate::fold::Symbol;
-use crate::pack::{GRAM_SYMBOLS, Gram, Pack};
+use crate::pack::{Gram, Pack};
+use crate::pieces::Pieces;
 
-/// A place where a pattern may be: its number, and the index of its first symbol.
+/// What the index is keyed by; the order of the pack's grams section.
+pub(crate) const WORD: usize = 0;
+/// The first one to three letters of a word.
+pub(crate) const PREFIX: usize = 1;
+/// Windows of 1, 2 and 4 symbols.
+pub(crate) const WINDOWS: [(usize, usize); 3] = [(2, 1), (3, 2), (4, 4)];
+/// How many kinds of key there are.
+pub(crate) const GRAMS: usize = 5;
+/// Longest prefix that is a key.
+pub(crate) const PREFIX_LETTERS_MAX: usize = 3;
+
+/// A place where a pattern may be: its number, and where in the text it would begin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
     pub(crate) pattern: u32,
-    pub(crate) symbol: u32,
+    pub(crate) start: u32,
 }
 
-/// Mixes a window so that its high bits can select filter bits and buckets.
+/// Mixes a key so that its high and low bits can select filter bits and buckets.
+#[inline]
 pub(crate) fn hash(key: u64) -> u64 {
     // 2^64 / golden ratio, odd: multiplicative hashing (Knuth, TAOCP 3, 6.4).
     let product = key.wrapping_mul(0x9E37_79B9_7F4A_7C15);
     product ^ product >> 32
 }
 
-/// The two filter bits of a window: which word, which bits.
+/// The two filter bits of a hash: which word, which bits.
 #[inline]
 pub(crate) fn filter_bits(hash: u64, filter_words: usize) -> (usize, u64) {
     ((hash >> 12) as usize & (filter_words - 1), 1 << (hash & 63) | 1 << (hash >> 6 & 63))
 }
 
-/// The bucket of a window. Uses other bits than the filter does.
+/// The bucket of a hash. Uses other bits than the filter does.
 #[inline]
 pub(crate) fn bucket(hash: u64, buckets: usize) -> usize {
     (hash >> 32) as usize & (buckets - 1)
 }
 
-/// Appends every candidate in `symbols` to `candidates`. `places` is scratch.
-pub(crate) fn search(pack: &Pack<'_>, symbols: &[Symbol], places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
-    let [one, two, four] = &pack.grams;
-    search_gram::<{ GRAM_SYMBOLS[0] }>(pack, one, symbols, places, candidates);
-    search_gram::<{ GRAM_SYMBOLS[1] }>(pack, two, symbols, places, candidates);
-    search_gram::<{ GRAM_SYMBOLS[2] }>(pack, four, symbols, places, candidates);
+/// The key of a window: its symbols, the first in the lowest bits.
+pub(crate) fn window_key(window: &[Symbol]) -> u64 {
+    window.iter().rev().fold(0, |key, &symbol| key << 16 | u64::from(symbol))
 }
 
-fn search_gram<const WINDOW: usize>(
-    pack: &Pack<'_>,
-    gram: &Gram<'_>,
-    symbols: &[Symbol],
-    places: &mut Vec<u32>,
-    candidates: &mut Vec<Candidate>,
-) {
-    if gram.filter.is_empty() || symbols.len() < WINDOW {
-        return;
+/// The key of a word, built letter by letter; repeats are left out.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct WordKey {
+    mixed: u64,
+    letters: u64,
+    count: u32,
+    last: u8,
+}
+
+impl WordKey {
+    #[inline]
+    pub(crate) fn push(&mut self, letter: u8) {
+        if letter == self.last {
+            return;
+        }
+        self.last = letter;
+        self.letters |= u64::from(letter) << (8 * (self.count & 7));
+        self.count += 1;
+        if self.count.is_multiple_of(8) {
+            self.mixed = hash(self.mixed ^ self.letters);
+            self.letters = 0;
+        }
     }
-    let found = filter_places::<WINDOW>(gram.filter, symbols, places);
-    for &place in &places[..found] {
-        let place = place as usize;
-        let key = window_key(&symbols[place..place + WINDOW]);
-        let bucket = bucket(hash(key), gram.buckets.len() - 1);
-        let (first, end) = (gram.buckets[bucket] as usize, gram.buckets[bucket + 1] as usize);
-        for entry in gram.entries[first..end].iter().filter(|entry| entry.key == key) {
-            let Some(symbol) = place.checked_sub(entry.offset as usize) else { continue };
-            let pattern = &pack.patterns[entry.pattern as usize];
-            let wanted = &pack.symbols[pattern.symbols_first as usize..][..usize::from(pattern.symbols_count)];
-            if symbols[symbol..].starts_with(wanted) {
-                candidates
-                    .push(Candidate { pattern: entry.pattern, symbol: u32::try_from(symbol).unwrap_or(u32::MAX) });
+
+    #[inline]
+    pub(crate) fn key(self) -> u64 {
+        self.mixed ^ self.letters
+    }
+}
+
+/// The key of the first letters of a word.
+pub(crate) fn prefix_key(letters: &[u8]) -> u64 {
+    letters.iter().fold(letters.len() as u64, |key, &letter| key << 8 | u64::from(letter))
+}
+
+/// Appends every candidate in the message to `candidates`. `places` is scratch.
+pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
+    search_words(pack, message, candidates);
+    let [.., one, two, four] = &pack.grams;
+    search_windows::<1>(one, message, places, candidates);
+    search_windows::<2>(two, message, places, candidates);
+    search_windows::<4>(four, message, places, candidates);
+}
+
+/// Every word that pieces may make, whole and by its first letters.
+fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidate>) {
+    let (words, prefixes) = (&pack.grams[WORD], &pack.grams[PREFIX]);
+    for first in 0..message.pieces.len() {
+        let mut key = WordKey::default();
+        let mut prefix = [0; PREFIX_LETTERS_MAX];
+        let mut prefix_count = 0;
+        for piece in message.word_from(first) {
+            let letters = message.letters(piece);
+            for &letter in letters {
+                key.push(letter);
+            }
+            words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            if prefixes.filter.is_empty() {
+                continue;
+            }
+            for &letter in letters {
+                if prefix_count == PREFIX_LETTERS_MAX || prefix_count > 0 && prefix[prefix_count - 1] == letter {
+                    continue;
+                }
+                prefix[prefix_count] = letter;
+                prefix_count += 1;
+                prefixes.probe(prefix_key(&prefix[..prefix_count]), |entry| begin(message, first, entry, candidates));
             }
         }
     }
 }
 
+/// The places where a pattern would begin whose key was found at piece `first`.
+fn begin(message: &Pieces, first: usize, entry: &crate::pack::EntryRecord, candidates: &mut Vec<Candidate>) {
+    let before = entry.offset as usize;
+    let mut candidate =
+        |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
+    let by_pieces = first.checked_sub(before);
+    by_pieces.into_iter().for_each(&mut candidate);
+    if before > 0 {
+        // Words before it that are themselves in pieces.
+        let by_words = message.words_back(first, before);
+        by_words.filter(|&piece| Some(piece) != by_pieces).into_iter().for_each(&mut candidate);
+    }
+}
+
+fn search_windows<const SYMBOLS: usize>(
+    gram: &Gram<'_>,
+    message: &Pieces,
+    places: &mut Vec<u32>,
+    candidates: &mut Vec<Candidate>,
+) {
+    let symbols = &message.symbols[..];
+    if gram.filter.is_empty() || symbols.len() < SYMBOLS || !(message.has_unspaced || gram.has_spaced) {
+        return;
+    }
+    let found = filter_places::<SYMBOLS>(gram.filter, symbols, places);
+    for &place in &places[..found] {
+        gram.probe(window_key(&symbols[place as usize..][..SYMBOLS]), |entry| {
+            if let Some(first) = place.checked_sub(entry.offset) {
+                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first as usize] });
+            }
+        });
+    }
+}
+
 /// Writes to `places` the positions whose window the filter knows, and returns how many.
 #[inline]
-fn filter_places<const WINDOW: usize>(filter: &[u64], symbols: &[Symbol], places: &mut Vec<u32>) -> usize {
-    let positions = symbols.len() - WINDOW + 1;
+fn filter_places<const SYMBOLS: usize>(filter: &[u64], symbols: &[Symbol], places: &mut Vec<u32>) -> usize {
+    let positions = symbols.len() - SYMBOLS + 1;
     // Only ever grows, so this allocates nothing once warm.
     if places.len() < positions {
         places.resize(positions, 0);
     }
     let out = &mut places[..positions];
     let mut found = 0;
-    let mut key = window_key(&symbols[..WINDOW - 1]) << 16;
-    for (place, &symbol) in symbols[WINDOW - 1..].iter().enumerate() {
-        key = key >> 16 | u64::from(symbol) << (16 * (WINDOW - 1));
+    let mut key = window_key(&symbols[..SYMBOLS - 1]) << 16;
+    for (place, &symbol) in symbols[SYMBOLS - 1..].iter().enumerate() {
+        key = key >> 16 | u64::from(symbol) << (16 * (SYMBOLS - 1));
         let (word, bits) = filter_bits(hash(key), filter.len());
         // Branch-free: every place is written, only the hits are kept.
         out[found] = u32::try_from(place).unwrap_or(u32::MAX);
@@ -90,7 +180,24 @@ fn filter_places<const WINDOW: usize>(filter: &[u64], symbols: &[Symbol], places
     found
 }
 
-/// The key of a window: its symbols, the first in the lowest bits.
-pub(crate) fn window_key(window: &[Symbol]) -> u64 {
-    window.iter().rev().fold(0, |key, &symbol| key << 16 | u64::from(symbol))
+impl Gram<'_> {
+    /// Calls `found` with every entry of that key.
+    #[inline]
+    fn probe(&self, key: u64, found: impl FnMut(&crate::pack::EntryRecord)) {
+        if self.filter.is_empty() {
+            return;
+        }
+        let hash = hash(key);
+        let (word, bits) = filter_bits(hash, self.filter.len());
+        if self.filter[word] & bits == bits {
+            self.look_up(key, hash, found);
+        }
+    }
+
+    #[cold]
+    fn look_up(&self, key: u64, hash: u64, found: impl FnMut(&crate::pack::EntryRecord)) {
+        let bucket = bucket(hash, self.buckets.len() - 1);
+        let (first, end) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
+        self.entries[first..end].iter().filter(|entry| entry.key == key).for_each(found);
+    }
 }

@@ -3,21 +3,23 @@
 //! over-match; this may not.
 
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
-use crate::pack::{END_OPEN, LETTER_CODE, LETTER_JOINT, LITERAL, Pack, PatternRecord, START_OPEN};
+use crate::letters::{Letter, Letters};
+use crate::pack::{END_OPEN, LITERAL, Pack, PatternRecord, START_OPEN};
+use crate::pieces::{GAP_CHARACTERS_MAX, case_parts};
 use crate::{Evidence, Span};
 
-/// Most separators between two letters of a word; more is a gap between words.
-const GAP_CHARACTERS_MAX: u32 = 4;
 /// Most separators between two words of a phrase.
 const JOINT_CHARACTERS_MAX: u32 = 16;
+/// How many letters of a run are tried as the first of a literal, which does not skip repeats.
+const LITERAL_STARTS_MAX: usize = 8;
 
 /// Whether `pattern` is spelled in `text` from byte `start` on, and where it ends.
 pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], start: usize) -> Option<(Span, Evidence)> {
-    let letters = &pack.letters[pattern.letters_first as usize..][..usize::from(pattern.letters_count)];
+    let spelling = pack.spelling(pattern);
     let reading = if pattern.flags & LITERAL != 0 {
-        read_literal(letters, text, start)?
+        read_literal_in_run(spelling, text, start)?
     } else {
-        read_folded(letters, text, start)?
+        read_folded(spelling, text, start)?
     };
     if !Evidence(pattern.folds).contains(reading.evidence) {
         return None;
@@ -44,7 +46,7 @@ struct Reading {
 }
 
 /// Reads letter by letter, folding.
-fn read_folded(letters: &[u32], text: &[u8], start: usize) -> Option<Reading> {
+fn read_folded(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
     let mut reading = Reading {
         start,
         last: start,
@@ -53,79 +55,75 @@ fn read_folded(letters: &[u32], text: &[u8], start: usize) -> Option<Reading> {
         gap_in_word: false,
         spaced_out: false,
     };
-    let mut word = Word::default();
-    let mut gap = Gap::default();
-    let mut skipped = Evidence::default();
-    // The letter being read, and how often it has been read.
-    let mut current = 0;
+    let mut letters = Letters::new(spelling);
+    // The letter being read, how often it has been read, and the one after it.
+    let mut current = letters.next()?;
+    let mut next = letters.next();
     let mut run = 0;
+    let mut word = Word::default();
+    let mut gap = GapRead::default();
+    let mut skipped = Evidence::default();
     let mut previous_script = None;
     let mut at = start;
     while at < text.len() {
         let (code, length) = decode(&text[at..]);
-        match symbol(code) {
-            IGNORABLE => {
-                skipped = skipped.with(if fold::is_mark(code) { Evidence::DIACRITIC } else { Evidence::INVISIBLE })
+        let class = symbol(code);
+        at += length;
+        if class == IGNORABLE {
+            let kind = if fold::is_mark(code) { Evidence::DIACRITIC } else { Evidence::INVISIBLE };
+            skipped = skipped.with(kind);
+            continue;
+        }
+        if class == SEPARATOR {
+            gap.add(code);
+            continue;
+        }
+        let is_satisfied = run >= current.run;
+        let onward = if is_satisfied { next.and_then(|next| agree(code, class, &next)) } else { None };
+        let (evidence, advances) = match onward {
+            Some(evidence) => (evidence, true),
+            None => match agree(code, class, &current) {
+                Some(evidence) if !is_satisfied => (evidence, false),
+                // One more than the pattern has. After the last letter it belongs to the match only if it
+                // touches it.
+                Some(evidence) if next.is_some() || gap.characters == 0 => (evidence.with(Evidence::REPEAT), false),
+                _ if is_satisfied && next.is_none() => break,
+                _ => return None,
+            },
+        };
+        let script = script(code);
+        if advances && next.is_some_and(|next| next.joint) {
+            if gap.characters == 0 || gap.characters > JOINT_CHARACTERS_MAX {
+                return None;
             }
-            SEPARATOR => gap.add(code),
-            _ => {
-                let wanted = letters[current];
-                let wanted_run = wanted >> 24;
-                let next = letters.get(current + 1).copied();
-                let here = if run == 0 || run < wanted_run { agree(code, wanted) } else { None };
-                let onward = next.filter(|_| run >= wanted_run && run > 0).and_then(|next| agree(code, next));
-                let (evidence, advances) = match (here, onward) {
-                    (Some(evidence), _) => (evidence, run == 0),
-                    (None, Some(evidence)) => (evidence, true),
-                    (None, None) if run >= wanted_run && run > 0 => match agree(code, wanted) {
-                        // One letter more than the pattern has. After the last letter it belongs to the
-                        // match only if it touches it.
-                        Some(evidence) if next.is_some() || gap.characters == 0 => {
-                            (evidence.with(Evidence::REPEAT), false)
-                        }
-                        _ => break,
-                    },
-                    (None, None) => return None,
-                };
-                let joint = advances && run > 0 && next.is_some_and(|next| next & LETTER_JOINT != 0);
-                let script = script(code);
-                if joint {
-                    if gap.characters == 0 || gap.characters > JOINT_CHARACTERS_MAX {
-                        return None;
-                    }
-                    word.end(&mut reading)?;
-                } else if gap.characters > 0 && run > 0 {
-                    if gap.characters > GAP_CHARACTERS_MAX {
-                        return None;
-                    }
-                    reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
-                    if script != Script::Unspaced && previous_script != Some(Script::Unspaced) {
-                        word.gap(gap.has_space);
-                    }
-                }
-                if advances {
-                    word.piece_letters += 1;
-                    current += usize::from(run > 0);
-                    run = 1;
-                } else {
-                    run += 1;
-                    word.piece_letters += u32::from(gap.characters > 0);
-                }
-                reading.evidence = reading.evidence.with(evidence).with(if reading.end > start {
-                    skipped
-                } else {
-                    Evidence::default()
-                });
-                reading.last = at;
-                reading.end = at + length;
-                gap = Gap::default();
-                skipped = Evidence::default();
-                previous_script = Some(script);
+            word.end(&mut reading)?;
+        } else if gap.characters > 0 && run > 0 {
+            if gap.characters > GAP_CHARACTERS_MAX {
+                return None;
+            }
+            reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
+            let parts_freely = |script| matches!(script, Script::Unspaced | Script::Digit);
+            if !parts_freely(script) && !previous_script.is_some_and(parts_freely) {
+                word.gap(gap.has_space);
             }
         }
-        at += length;
+        if advances {
+            (current, next) = (next?, letters.next());
+            run = 0;
+        }
+        if advances || run == 0 || gap.characters > 0 {
+            word.piece_letters += 1;
+        }
+        run += 1;
+        reading.evidence = reading.evidence.with(evidence);
+        if reading.end > start {
+            reading.evidence = reading.evidence.with(skipped);
+        }
+        (reading.last, reading.end) = (at - length, at);
+        (gap, skipped) = (GapRead::default(), Evidence::default());
+        previous_script = Some(script);
     }
-    if current + 1 < letters.len() || run < letters[current] >> 24 {
+    if next.is_some() || run < current.run {
         return None;
     }
     word.end(&mut reading)?;
@@ -167,12 +165,12 @@ impl Word {
 
 /// Separators since the last letter.
 #[derive(Default)]
-struct Gap {
+struct GapRead {
     characters: u32,
     has_space: bool,
 }
 
-impl Gap {
+impl GapRead {
     fn add(&mut self, code: u32) {
         self.characters += 1;
         self.has_space |= char::from_u32(code).is_some_and(char::is_whitespace);
@@ -180,32 +178,43 @@ impl Gap {
 }
 
 /// Whether the character is the wanted letter, and by which folds.
-fn agree(code: u32, wanted: u32) -> Option<Evidence> {
-    let wanted = wanted & LETTER_CODE;
+#[inline]
+fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
+    if class != wanted.class {
+        return None;
+    }
     let (letter, kind) = fold::letter(code);
-    if letter == wanted {
+    if letter == wanted.code {
         return Some(Evidence(kind.0 & !Evidence::DIACRITIC.0));
     }
-    let class = symbol(code);
-    (class < fold::CLASS_COMPUTED && class == symbol(wanted)).then(|| kind.with(Evidence::DIACRITIC))
+    (class < fold::CLASS_COMPUTED).then(|| kind.with(Evidence::DIACRITIC))
+}
+
+/// Compares characters as they are, from each of the letters in the run at `start`.
+fn read_literal_in_run(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
+    let class = symbol(decode(&text[start..]).0);
+    let mut at = start;
+    for _ in 0..LITERAL_STARTS_MAX {
+        if let Some(reading) = read_literal(spelling, text, at) {
+            return Some(reading);
+        }
+        at += decode(&text[at..]).1;
+        if at >= text.len() || symbol(decode(&text[at..]).0) != class {
+            break;
+        }
+    }
+    None
 }
 
 /// Compares characters as they are. `start` is where the first letter stands.
-fn read_literal(letters: &[u32], text: &[u8], start: usize) -> Option<Reading> {
-    let codes = || letters.iter().map(|letter| letter & LETTER_CODE);
-    let before = codes().take_while(|&code| symbol(code) <= SEPARATOR).filter_map(char::from_u32);
+fn read_literal(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
+    let before = spelling.chars().take_while(|&c| symbol(c as u32) <= SEPARATOR);
     let start = start.checked_sub(before.map(char::len_utf8).sum())?;
-    let (mut at, mut last) = (start, start);
-    for wanted in codes() {
-        let (code, length) = text.get(at..).filter(|rest| !rest.is_empty()).map(decode)?;
-        if code != wanted {
-            return None;
-        }
-        last = at;
-        at += length;
-    }
-    let end = end_of_character(text, at);
-    (end == at).then_some(Reading {
+    let rest = text[start..].strip_prefix(spelling.as_bytes())?;
+    let end = text.len() - rest.len();
+    let last = end - spelling.chars().next_back()?.len_utf8();
+    // A mark after it would make its last letter another one.
+    (end_of_character(text, end) == end).then_some(Reading {
         start,
         last,
         end,
@@ -235,7 +244,7 @@ fn starts_word(text: &[u8], start: usize, spaced_out: bool) -> bool {
             || letter_before(text, start, GAP_CHARACTERS_MAX)
                 .is_none_or(|(_, at)| letter_before(text, at, 0).is_some());
     };
-    !joins(script(before), script(code), spaced_out)
+    !joins(before, code, spaced_out)
 }
 
 /// Whether a word may end at `end`, its last letter standing at `last`.
@@ -245,15 +254,15 @@ fn ends_word(text: &[u8], last: usize, end: usize, spaced_out: bool) -> bool {
         return !spaced_out
             || letter_after(text, end, GAP_CHARACTERS_MAX).is_none_or(|(_, end)| letter_after(text, end, 0).is_some());
     };
-    !joins(script(code), script(after), spaced_out)
+    !joins(code, after, spaced_out)
 }
 
 /// Whether two neighbouring letters are of one word.
-fn joins(a: Script, b: Script, spaced_out: bool) -> bool {
-    match (a, b) {
+fn joins(before: u32, after: u32, spaced_out: bool) -> bool {
+    match (script(before), script(after)) {
         (Script::Unspaced, _) | (_, Script::Unspaced) => false,
         (Script::Hangul, Script::Hangul) => spaced_out,
-        (a, b) => a == b,
+        (a, b) => a == b && !case_parts(before, after),
     }
 }
 

@@ -10,16 +10,20 @@ use super::list::TermContext;
 use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
-use crate::fold::Symbol;
+use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+use crate::letters::Letters;
 use crate::pack::{
-    CategoryRecord, EntryRecord, GRAM_SYMBOLS, GramRecord, HEADER_BYTES, PatternRecord, ROLE_ALLOW, ROLE_EXCLUDE,
-    SECTION_ALIGN, SECTIONS, TermRecord, Text, seal,
+    CategoryRecord, END_OPEN, EntryRecord, GramRecord, HEADER_BYTES, LITERAL, PatternRecord, ROLE_ALLOW, ROLE_EXCLUDE,
+    SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, seal,
 };
-use crate::search::{bucket, filter_bits, hash, window_key};
+use crate::pieces::class_byte;
+use crate::search::{
+    GRAMS, PREFIX, PREFIX_LETTERS_MAX, WINDOWS, WORD, WordKey, bucket, filter_bits, hash, prefix_key, window_key,
+};
 
-/// Words of Bloom filter a window, rounded up to a power of two in all: 24 bits leave about one in a
-/// hundred windows of ordinary text to the buckets.
-const FILTER_WINDOWS_PER_WORD: usize = 2;
+/// Words of Bloom filter for this many keys, rounded up to a power of two in all: 32 bits a key or more
+/// leave less than one in a hundred keys of ordinary text to the buckets.
+const FILTER_KEYS_PER_WORD: usize = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct Builder {
@@ -29,8 +33,6 @@ pub(super) struct Builder {
     lists: Vec<Text>,
     terms: Vec<TermRecord>,
     patterns: Vec<PatternRecord>,
-    letters: Vec<u32>,
-    symbols: Vec<Symbol>,
     allow_sets: u32,
 }
 
@@ -71,16 +73,16 @@ impl Builder {
 
     pub(super) fn allow(&mut self, set: u32, parsed: &ParsedTerm) {
         for pattern in &parsed.patterns {
-            self.pattern(pattern, ROLE_ALLOW, set);
+            self.pattern(pattern, ROLE_ALLOW, set, None);
         }
     }
 
     pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, parsed: &ParsedTerm) {
         let owner = to_u32(self.terms.len());
-        for pattern in &parsed.patterns {
-            self.pattern(pattern, pattern.role, owner);
-        }
         let text = self.text(text);
+        for pattern in &parsed.patterns {
+            self.pattern(pattern, pattern.role, owner, Some(text));
+        }
         self.terms.push(TermRecord {
             text,
             list: context.list,
@@ -93,19 +95,21 @@ impl Builder {
         });
     }
 
-    fn pattern(&mut self, pattern: &ParsedPattern, role: u8, owner: u32) {
+    fn pattern(&mut self, pattern: &ParsedPattern, role: u8, owner: u32, term: Option<Text>) {
+        // Most terms are one plain word, spelled as their author wrote it.
+        let own = term.filter(|term| {
+            self.strings[term.offset as usize..][..term.length as usize] == *pattern.spelling.as_bytes()
+        });
+        let text = own.unwrap_or_else(|| self.text(&pattern.spelling));
         self.patterns.push(PatternRecord {
-            symbols_first: to_u32(self.symbols.len()),
-            letters_first: to_u32(self.letters.len()),
-            symbols_count: pattern.symbols.len() as u16,
-            letters_count: pattern.letters.len() as u16,
+            text_offset: text.offset,
             owner,
+            text_length: u16::try_from(text.length).unwrap_or(u16::MAX),
             folds: Evidence::ALL.0,
             flags: pattern.flags,
             role,
+            zero: 0,
         });
-        self.letters.extend(&pattern.letters);
-        self.symbols.extend(&pattern.symbols);
     }
 
     /// The pack's bytes; `None` if they are more than its offsets can say.
@@ -118,8 +122,6 @@ impl Builder {
             cast_slice(&self.lists),
             cast_slice(&self.terms),
             cast_slice(&self.patterns),
-            cast_slice(&self.letters),
-            cast_slice(&self.symbols),
             cast_slice(&index.grams),
             cast_slice(&index.filter),
             cast_slice(&index.buckets),
@@ -140,29 +142,31 @@ impl Builder {
         Some(bytes)
     }
 
-    /// Chooses the windows and builds the index of each size.
+    fn spelling(&self, pattern: &PatternRecord) -> &str {
+        let bytes = &self.strings[pattern.text_offset as usize..][..usize::from(pattern.text_length)];
+        core::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// Chooses the key of each pattern and builds the index of each kind of key.
     fn index(&self) -> Index {
-        let mut windows: [Vec<EntryRecord>; GRAM_SYMBOLS.len()] = Default::default();
+        let mut keys: [Vec<EntryRecord>; GRAMS] = Default::default();
+        let mut has_spaced = [false; GRAMS];
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns) {
-            let symbols = &self.symbols[pattern.symbols_first as usize..][..usize::from(pattern.symbols_count)];
-            let size = GRAM_SYMBOLS.into_iter().rposition(|size| size <= symbols.len()).unwrap_or(0);
-            let rarest = symbols
-                .windows(GRAM_SYMBOLS[size])
-                .enumerate()
-                .map(|(offset, window)| (offset, window_key(window)))
-                .min_by_key(|&(_, key)| commonness(key) + 16 * counts[count_slot(key)].ilog2());
-            if let Some((offset, key)) = rarest {
-                windows[size].push(EntryRecord { key, pattern: number, offset: to_u32(offset) });
-            }
+            let key = match words(self.spelling(pattern), pattern.flags) {
+                Some(words) => rarest_word(&words),
+                None => rarest_window(&symbols(self.spelling(pattern)), &counts),
+            };
+            has_spaced[key.kind] |= key.is_spaced;
+            keys[key.kind].push(EntryRecord { key: key.key, pattern: number, offset: to_u32(key.offset) });
         }
 
         let mut index = Index::default();
-        for (record, mut entries) in index.grams.iter_mut().zip(windows) {
+        for ((record, mut entries), has_spaced) in index.grams.iter_mut().zip(keys).zip(has_spaced) {
             if entries.is_empty() {
                 continue;
             }
-            let filter_words = entries.len().div_ceil(FILTER_WINDOWS_PER_WORD).next_power_of_two();
+            let filter_words = entries.len().div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
             let buckets = entries.len().next_power_of_two();
             entries.sort_unstable_by_key(|entry| (bucket(hash(entry.key), buckets), entry.key, entry.pattern));
             let (filter_first, buckets_first) = (index.filter.len(), index.buckets.len());
@@ -182,6 +186,7 @@ impl Builder {
                 filter_count: to_u32(filter_words),
                 buckets_first: to_u32(buckets_first),
                 buckets_count: to_u32(buckets),
+                has_spaced: has_spaced.into(),
             };
         }
         index
@@ -191,10 +196,12 @@ impl Builder {
     fn count_windows(&self) -> Vec<u32> {
         let mut counts = vec![1u32; COUNT_SLOTS];
         for pattern in &self.patterns {
-            let symbols = &self.symbols[pattern.symbols_first as usize..][..usize::from(pattern.symbols_count)];
-            let size = GRAM_SYMBOLS.into_iter().rfind(|&size| size <= symbols.len()).unwrap_or(1);
-            for window in symbols.windows(size) {
-                counts[count_slot(window_key(window))] += 1;
+            if words(self.spelling(pattern), pattern.flags).is_none() {
+                let symbols = symbols(self.spelling(pattern));
+                let (_, size) = window_size(&symbols);
+                for window in symbols.windows(size) {
+                    counts[count_slot(window_key(window))] += 1;
+                }
             }
         }
         counts
@@ -203,10 +210,101 @@ impl Builder {
 
 #[derive(Default)]
 struct Index {
-    grams: [GramRecord; GRAM_SYMBOLS.len()],
+    grams: [GramRecord; GRAMS],
     filter: Vec<u64>,
     buckets: Vec<u32>,
     entries: Vec<EntryRecord>,
+}
+
+/// What a pattern is found by.
+struct Key {
+    kind: usize,
+    key: u64,
+    offset: usize,
+    is_spaced: bool,
+}
+
+/// A word of a pattern: its folded letters, repeats left out, and whether it may go on.
+struct PatternWord {
+    letters: Vec<u8>,
+    is_open: bool,
+}
+
+/// The words of a pattern, if it is made of words that begin and end where words do; `None` for one
+/// that must be found by windows.
+fn words(spelling: &str, flags: u8) -> Option<Vec<PatternWord>> {
+    if flags & (START_OPEN | LITERAL) != 0 {
+        return None;
+    }
+    let mut words: Vec<PatternWord> = Vec::new();
+    for letter in Letters::new(spelling) {
+        if matches!(script(letter.code), Script::Unspaced | Script::Hangul) {
+            return None;
+        }
+        if letter.joint || words.is_empty() {
+            words.push(PatternWord { letters: Vec::new(), is_open: false });
+        }
+        let word = &mut words.last_mut()?.letters;
+        if word.last() != Some(&class_byte(letter.class)) {
+            word.push(class_byte(letter.class));
+        }
+    }
+    words.last_mut()?.is_open = flags & END_OPEN != 0;
+    Some(words)
+}
+
+/// The longest word, of two the one with the rarer letters; an open one counts by the letters of its key.
+fn rarest_word(words: &[PatternWord]) -> Key {
+    let prefix = |word: &PatternWord| word.letters.len().min(PREFIX_LETTERS_MAX);
+    let used = |word: &PatternWord| if word.is_open { prefix(word) } else { word.letters.len() };
+    let rarity =
+        |word: &PatternWord| (used(word), u32::MAX - word.letters.iter().map(|&l| commonness(l.into())).sum::<u32>());
+    let rarest = words.iter().enumerate().max_by_key(|(_, word)| rarity(word));
+    let Some((offset, word)) = rarest else { return Key { kind: WORD, key: 0, offset: 0, is_spaced: true } };
+    if word.is_open {
+        return Key { kind: PREFIX, key: prefix_key(&word.letters[..prefix(word)]), offset, is_spaced: true };
+    }
+    let mut key = WordKey::default();
+    word.letters.iter().for_each(|&letter| key.push(letter));
+    Key { kind: WORD, key: key.key(), offset, is_spaced: true }
+}
+
+/// The symbols of a pattern as [`Pieces`](crate::pieces::Pieces) reads a text: repeats left out, but not
+/// over separators.
+fn symbols(spelling: &str) -> Vec<Symbol> {
+    let mut symbols = Vec::new();
+    let mut previous = SEPARATOR;
+    for char in spelling.chars() {
+        match symbol(char as u32) {
+            IGNORABLE => {}
+            class => {
+                if class != SEPARATOR && class != previous {
+                    symbols.push(class);
+                }
+                previous = class;
+            }
+        }
+    }
+    symbols
+}
+
+/// The kind of key and the number of symbols of the largest windows that the symbols have.
+fn window_size(symbols: &[Symbol]) -> (usize, usize) {
+    WINDOWS.into_iter().rfind(|&(_, size)| size <= symbols.len()).unwrap_or(WINDOWS[0])
+}
+
+fn rarest_window(symbols: &[Symbol], counts: &[u32]) -> Key {
+    let (kind, size) = window_size(symbols);
+    let rarest = symbols
+        .windows(size)
+        .enumerate()
+        .map(|(offset, window)| (offset, window_key(window), window.iter().all(|&symbol| symbol < CLASS_COMPUTED)))
+        .min_by_key(|&(_, key, is_spaced)| {
+            let letters: u32 = (0..4).map(|place| commonness(key >> (16 * place) & 0xFFFF)).sum();
+            (is_spaced, letters + 16 * counts[count_slot(key)].ilog2())
+        });
+    let (offset, key, is_spaced) = rarest.unwrap_or_default();
+    Key { kind, key, offset, is_spaced }
 }
 
 const COUNT_SLOTS: usize = 1 << 20;
@@ -215,17 +313,16 @@ fn count_slot(key: u64) -> usize {
     hash(key) as usize % COUNT_SLOTS
 }
 
-/// How common the letters of a window are in text, in 1/16 bits of probability: English letter
-/// frequencies (Lewand, Cryptological Mathematics, 2000) for a to z, digits and other scripts rare.
-fn commonness(key: u64) -> u32 {
+/// How common a letter is in text, in 1/16 bits of probability: English letter frequencies (Lewand,
+/// Cryptological Mathematics, 2000) for a to z, digits and other scripts rare, no letter nothing.
+fn commonness(class: u64) -> u32 {
     const PERMILLE: [u32; 26] =
         [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
-    let letter = |symbol: u64| {
-        let permille =
-            PERMILLE.get(usize::try_from(symbol).unwrap_or(usize::MAX).wrapping_sub(2)).copied().unwrap_or(4);
-        16 * permille.ilog2() + 8
-    };
-    (0..4).map(|place| key >> (16 * place) & 0xFFFF).filter(|&symbol| symbol != 0).map(letter).sum()
+    if class == 0 {
+        return 0;
+    }
+    let letter = usize::try_from(class).ok().and_then(|class| PERMILLE.get(class.checked_sub(2)?).copied());
+    16 * letter.unwrap_or(4).ilog2() + 8
 }
 
 fn to_u32(count: usize) -> u32 {

@@ -17,8 +17,8 @@ use std::vec;
 use std::vec::Vec;
 
 use super::diagnostic::Finding;
-use crate::fold::{self, Script, script, symbol};
-use crate::pack::{END_OPEN, LETTER_JOINT, LITERAL, PARTS_MAX, PATTERN_SYMBOLS_MAX, ROLE_EXCLUDE, START_OPEN};
+use crate::letters::Letters;
+use crate::pack::{END_OPEN, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
 
 /// Most alternatives that the braces of one part may multiply to.
 const ALTERNATIVES_MAX: usize = 1024;
@@ -36,9 +36,8 @@ pub(crate) struct ParsedTerm {
 pub(crate) struct ParsedPattern {
     pub(crate) role: u8,
     pub(crate) flags: u8,
-    /// As in the pack's letters section.
-    pub(crate) letters: Vec<u32>,
-    pub(crate) symbols: Vec<u16>,
+    /// The spelling without the signs of the syntax.
+    pub(crate) spelling: String,
 }
 
 /// A finding and the byte of the term where it is.
@@ -201,64 +200,34 @@ fn word_pattern(role: u8, spelling: &[Sign]) -> Result<ParsedPattern, Finding> {
         return Err(Finding::error("T006", "`*` inside a part", help));
     }
 
-    let mut letters: Vec<u32> = Vec::new();
-    let mut symbols: Vec<u16> = Vec::new();
-    let mut gap = false;
-    for sign in spelling {
-        let class = symbol(sign.char as u32);
-        match class {
-            fold::IGNORABLE => {}
-            // An apostrophe is inside its word: `can't` is also written `cant`.
-            fold::SEPARATOR => gap |= !matches!(sign.char, '\'' | '’'),
-            _ => {
-                let (letter, _) = fold::letter(sign.char as u32);
-                let joint = gap
-                    && letters.last().is_some_and(|&before| script(before & 0x1F_FFFF) != Script::Unspaced)
-                    && script(letter) != Script::Unspaced;
-                match letters.last_mut() {
-                    Some(last) if !joint && *last & 0x1F_FFFF == letter && *last >> 24 < 255 => *last += 1 << 24,
-                    _ => letters.push(letter | 1 << 24 | if joint { LETTER_JOINT } else { 0 }),
-                }
-                if symbols.last() != Some(&class) {
-                    symbols.push(class);
-                }
-                gap = false;
-            }
-        }
-    }
-    checked(ParsedPattern { role, flags, letters, symbols })
+    checked(ParsedPattern { role, flags, spelling: trim(spelling).iter().map(|sign| sign.char).collect() })
 }
 
 /// These very characters.
 fn literal_pattern(literal: &str) -> Result<ParsedPattern, Finding> {
-    let letters = literal.chars().map(|c| c as u32 | 1 << 24).collect();
-    let mut symbols: Vec<u16> =
-        literal.chars().map(|c| symbol(c as u32)).filter(|&class| class > fold::SEPARATOR).collect();
-    symbols.dedup();
-    checked(ParsedPattern { role: 0, flags: LITERAL, letters, symbols })
+    checked(ParsedPattern { role: 0, flags: LITERAL, spelling: literal.into() })
 }
 
 fn checked(pattern: ParsedPattern) -> Result<ParsedPattern, Finding> {
-    if pattern.symbols.is_empty() {
+    if Letters::new(&pattern.spelling).next().is_none() {
         return Err(Finding::error(
             "T014",
             "nothing to search for: no letter or digit",
             "write a word, or remove the line",
         ));
     }
-    if pattern.letters.len() > PATTERN_SYMBOLS_MAX {
-        let message = format!("longer than {PATTERN_SYMBOLS_MAX} letters");
+    if pattern.spelling.chars().count() > PATTERN_LETTERS_MAX {
+        let message = format!("longer than {PATTERN_LETTERS_MAX} letters");
         return Err(Finding::error("T008", message, "take the most telling part of it"));
     }
     Ok(pattern)
 }
 
 fn too_short(pattern: &ParsedPattern) -> Option<Finding> {
-    let [letter] = pattern.letters[..] else { return None };
-    let single = letter >> 24 == 1;
-    single.then(|| {
-        let letter = char::from_u32(letter & 0x1F_FFFF).map(String::from).unwrap_or_default();
-        let message = format!("`{letter}` alone matches a great many messages");
+    let mut letters = Letters::new(&pattern.spelling);
+    let (Some(letter), None) = (letters.next(), letters.next()) else { return None };
+    (letter.run == 1).then(|| {
+        let message = format!("`{}` alone matches a great many messages", pattern.spelling);
         Finding::warning("T011", message, "write a longer word; `&` as a sign is written \\&")
     })
 }

@@ -1,0 +1,67 @@
+//! The letters of a pattern, read from its spelling: what verification compares a text with and what
+//! the compiler makes keys from.
+
+use crate::fold::{self, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+
+/// A letter of a pattern.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Letter {
+    /// The code point, case and width folded.
+    pub(crate) code: u32,
+    /// Its class.
+    pub(crate) class: Symbol,
+    /// How often it stands in a row.
+    pub(crate) run: u32,
+    /// The words of a phrase part before it.
+    pub(crate) joint: bool,
+}
+
+/// Reads a spelling letter by letter.
+#[derive(Clone, Debug)]
+pub(crate) struct Letters<'p> {
+    chars: core::str::Chars<'p>,
+    pending: Option<Letter>,
+    /// Separators have been read since the last letter.
+    gap: bool,
+    before: Option<Script>,
+}
+
+impl<'p> Letters<'p> {
+    pub(crate) fn new(spelling: &'p str) -> Letters<'p> {
+        Letters { chars: spelling.chars(), pending: None, gap: false, before: None }
+    }
+}
+
+impl Iterator for Letters<'_> {
+    type Item = Letter;
+
+    fn next(&mut self) -> Option<Letter> {
+        for char in self.chars.by_ref() {
+            let class = symbol(char as u32);
+            match class {
+                IGNORABLE => continue,
+                // An apostrophe is inside its word: `can't` is also written `cant`.
+                SEPARATOR => {
+                    self.gap |= !matches!(char, '\'' | '’');
+                    continue;
+                }
+                _ => {}
+            }
+            let (code, _) = fold::letter(char as u32);
+            let script = script(code);
+            // Scripts without spaces have no joints: any separator may stand between their letters.
+            let joint =
+                self.gap && self.before.is_some_and(|before| before != Script::Unspaced) && script != Script::Unspaced;
+            (self.gap, self.before) = (false, Some(script));
+            match &mut self.pending {
+                Some(pending) if pending.code == code && !joint => pending.run += 1,
+                pending => {
+                    if let Some(letter) = pending.replace(Letter { code, class, run: 1, joint }) {
+                        return Some(letter);
+                    }
+                }
+            }
+        }
+        self.pending.take()
+    }
+}

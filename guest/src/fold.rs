@@ -26,6 +26,8 @@ pub(crate) type Symbol = u16;
 pub(crate) const IGNORABLE: Symbol = 0;
 /// Everything between words.
 pub(crate) const SEPARATOR: Symbol = 1;
+/// Letters a to z have the classes from here on.
+pub(crate) const CLASS_FIRST_LETTER: u8 = 2;
 /// From here on a class is computed from the code point and two letters may share one.
 pub(crate) const CLASS_COMPUTED: Symbol = 0x8000;
 
@@ -86,6 +88,11 @@ pub(crate) fn symbol(code: u32) -> Symbol {
         Some(&PAGE_PLAIN) => computed(code),
         Some(&page) => PAGES[usize::from(page) * PAGE + code % PAGE],
     }
+}
+
+/// The class of an ASCII character.
+pub(crate) const fn ascii_symbol(ascii: u8) -> Symbol {
+    PAGES[ascii as usize]
 }
 
 #[inline]
@@ -186,12 +193,12 @@ pub(crate) fn is_mark(code: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pieces::Pieces;
+    use crate::pieces::{Pieces, Symbols};
     use alloc::vec::Vec;
 
     fn folded(text: &str) -> Vec<Symbol> {
         let mut pieces = Pieces::default();
-        pieces.read(text.as_bytes());
+        pieces.read(text.as_bytes(), Symbols::All);
         assert!(pieces.is_utf8);
         pieces.symbols
     }

@@ -1,7 +1,10 @@
 //! The letters of a pattern, read from its spelling: what verification compares a text with and what
 //! the compiler makes keys from.
 
-use crate::fold::{self, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+use crate::fold::{self, IGNORABLE, SEPARATOR, Script, Symbol, decode, script, symbol};
+
+/// Inside a word: `can't` is also written `cant`.
+const APOSTROPHES: [u32; 2] = ['\'' as u32, '’' as u32];
 
 /// A letter of a pattern.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,7 +22,8 @@ pub(crate) struct Letter {
 /// Reads a spelling letter by letter.
 #[derive(Clone, Debug)]
 pub(crate) struct Letters<'p> {
-    chars: core::str::Chars<'p>,
+    /// What has not been read, in UTF-8.
+    rest: &'p [u8],
     pending: Option<Letter>,
     /// Separators have been read since the last letter.
     gap: bool,
@@ -27,8 +31,8 @@ pub(crate) struct Letters<'p> {
 }
 
 impl<'p> Letters<'p> {
-    pub(crate) fn new(spelling: &'p str) -> Letters<'p> {
-        Letters { chars: spelling.chars(), pending: None, gap: false, before: None }
+    pub(crate) fn new(spelling: &'p [u8]) -> Letters<'p> {
+        Letters { rest: spelling, pending: None, gap: false, before: None }
     }
 }
 
@@ -36,18 +40,19 @@ impl Iterator for Letters<'_> {
     type Item = Letter;
 
     fn next(&mut self) -> Option<Letter> {
-        for char in self.chars.by_ref() {
-            let class = symbol(char as u32);
+        while !self.rest.is_empty() {
+            let (char, length) = decode(self.rest);
+            self.rest = &self.rest[length..];
+            let class = symbol(char);
             match class {
                 IGNORABLE => continue,
-                // An apostrophe is inside its word: `can't` is also written `cant`.
                 SEPARATOR => {
-                    self.gap |= !matches!(char, '\'' | '’');
+                    self.gap |= !APOSTROPHES.contains(&char);
                     continue;
                 }
                 _ => {}
             }
-            let (code, _) = fold::letter(char as u32);
+            let (code, _) = fold::letter(char);
             let script = script(code);
             // Scripts without spaces have no joints: any separator may stand between their letters.
             let joint =

@@ -10,7 +10,7 @@
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..120 | eleven sections: offset and length of each, in the order below |
+//! | 32..136 | thirteen sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -22,7 +22,9 @@
 //! | clauses | [`Text`] | clauses of the categories, one after the other |
 //! | lists | [`Text`] | ids of the lists |
 //! | terms | [`TermRecord`] | what an author wrote; a [`TermId`] counts these |
-//! | patterns | [`PatternRecord`] | what is searched: the parts of a term, what excludes it, what allows it |
+//! | parts | [`PartRecord`] | of terms that need more than one pattern: all of them, by role |
+//! | patterns | [`PatternRecord`] | what is searched, each spelling once |
+//! | uses | [`UseRecord`] | what finding a pattern leads to |
 //! | grams | [`GramRecord`] | for words, prefixes, and windows of 1, 2 and 4 symbols: which slice of the next three sections |
 //! | filter | `u64` | Bloom filter, two bits of one word a key: a key not in here leads to no pattern |
 //! | buckets | `u32` | first entry of each hash bucket, and the end of the last |
@@ -46,11 +48,11 @@ use crate::{Evidence, Severity};
 /// The version this code reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 120;
+pub(crate) const HEADER_BYTES: usize = 136;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 11;
+pub(crate) const SECTIONS: usize = 13;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
@@ -88,11 +90,21 @@ pub struct TermRecord {
     pub(crate) severity: u8,
     /// How many parts must be in the message, 1 to 8.
     pub(crate) parts: u8,
-    /// 1 if there are patterns that exclude the term.
-    pub(crate) excludable: u8,
-    pub(crate) zero: u8,
+    pub(crate) zero: u16,
     /// The allow set that masks this term, or `u32::MAX`.
     pub(crate) allow_set: u32,
+    /// Its slice of the parts section; empty for a term that one pattern makes fire.
+    pub(crate) parts_first: u32,
+    pub(crate) parts_count: u32,
+}
+
+/// One pattern of a term that needs several.
+#[derive(Clone, Copy, Pod, Zeroable, Debug)]
+#[repr(C)]
+pub struct PartRecord {
+    pub(crate) pattern: u32,
+    /// Which part, 0 to 7, or [`ROLE_EXCLUDE`].
+    pub(crate) role: u32,
 }
 
 /// Record of a pattern.
@@ -101,17 +113,33 @@ pub struct TermRecord {
 pub struct PatternRecord {
     /// How it is spelled, without the signs of the syntax.
     pub(crate) text_offset: u32,
-    /// The term, or the allow set for the role [`ROLE_ALLOW`].
-    pub(crate) owner: u32,
     pub(crate) text_length: u16,
-    /// The evidence this pattern accepts.
-    pub(crate) folds: u16,
     /// [`START_OPEN`] and so on.
     pub(crate) flags: u8,
-    /// Which part of the term (0 to 7), [`ROLE_EXCLUDE`] or [`ROLE_ALLOW`].
-    pub(crate) role: u8,
-    pub(crate) zero: u16,
+    pub(crate) zero: u8,
+    /// The evidence this pattern accepts.
+    pub(crate) folds: u32,
+    /// Its slice of the uses section.
+    pub(crate) uses_first: u32,
+    pub(crate) uses_count: u32,
 }
+
+/// What finding a pattern leads to.
+#[derive(Clone, Copy, Pod, Zeroable, Debug)]
+#[repr(C)]
+pub struct UseRecord {
+    /// The term; the allow set for [`USE_ALLOW`].
+    pub(crate) owner: u32,
+    /// [`USE_FIRES`] and so on.
+    pub(crate) use_: u32,
+}
+
+/// The term fires.
+pub(crate) const USE_FIRES: u32 = 0;
+/// The term's other parts are looked for: this is the rarest.
+pub(crate) const USE_ANCHORS: u32 = 1;
+/// A match of the allow set's terms inside this is no match.
+pub(crate) const USE_ALLOW: u32 = 2;
 
 /// The pattern may start within a word.
 pub(crate) const START_OPEN: u8 = 1;
@@ -120,9 +148,7 @@ pub(crate) const END_OPEN: u8 = 2;
 /// Letters are compared as they are, nothing folded.
 pub(crate) const LITERAL: u8 = 4;
 /// Role: the term does not fire in a message that has this.
-pub(crate) const ROLE_EXCLUDE: u8 = 254;
-/// Role: a match inside this is no match.
-pub(crate) const ROLE_ALLOW: u8 = 255;
+pub(crate) const ROLE_EXCLUDE: u32 = 255;
 
 /// Which slices of filter, buckets and entries index keys of one kind.
 #[derive(Clone, Copy, Pod, Zeroable, Debug, Default)]
@@ -267,7 +293,9 @@ pub struct Pack<'p> {
     clauses: &'p [Text],
     lists: &'p [Text],
     pub(crate) terms: &'p [TermRecord],
+    parts: &'p [PartRecord],
     pub(crate) patterns: &'p [PatternRecord],
+    uses: &'p [UseRecord],
     pub(crate) grams: [Gram<'p>; GRAMS],
     origin: &'p str,
     bytes: &'p [u8],
@@ -329,7 +357,9 @@ impl<'p> Pack<'p> {
         let clauses = sections.records("clauses")?;
         let lists = sections.records("lists")?;
         let terms = sections.records("terms")?;
+        let parts = sections.records("parts")?;
         let patterns = sections.records("patterns")?;
+        let uses = sections.records("uses")?;
         let gram_records: &[GramRecord] = sections.records("grams")?;
         let filter: &[u64] = sections.records("filter")?;
         let buckets: &[u32] = sections.records("buckets")?;
@@ -356,7 +386,7 @@ impl<'p> Pack<'p> {
         };
         let &[words, prefixes, one, two, four] = gram_records else { return Err(DecodeError::Corrupt("grams")) };
         let grams = [gram(words)?, gram(prefixes)?, gram(one)?, gram(two)?, gram(four)?];
-        Ok(Pack { strings, categories, clauses, lists, terms, patterns, grams, origin, bytes })
+        Ok(Pack { strings, categories, clauses, lists, terms, parts, patterns, uses, grams, origin, bytes })
     }
 
     fn check_records(&self) -> Result<(), DecodeError> {
@@ -381,24 +411,30 @@ impl<'p> Pack<'p> {
                 && usize::from(term.category) < self.categories.len()
                 && Severity::from_number(term.severity).is_some()
                 && (1..=PARTS_MAX).contains(&usize::from(term.parts))
-                && term.excludable <= 1
-                && term.zero == 0;
+                && term.zero == 0
+                && slice(self.parts, term.parts_first, term.parts_count).is_some()
+                && (term.parts == 1 || term.parts_count > 0);
             check(ok, "terms")?;
         }
+        let part_ok = |part: &PartRecord| (part.pattern as usize) < self.patterns.len();
+        check(self.parts.iter().all(part_ok), "parts")?;
         for pattern in self.patterns {
-            let owner = match pattern.role {
-                ROLE_ALLOW => true,
-                ROLE_EXCLUDE => (pattern.owner as usize) < self.terms.len(),
-                part => self.terms.get(pattern.owner as usize).is_some_and(|term| part < term.parts),
-            };
             let text = Text { offset: pattern.text_offset, length: pattern.text_length.into() };
-            let ok = owner
-                && text_ok(&text)
+            let folds = u16::try_from(pattern.folds);
+            let ok = text_ok(&text)
                 && (1..=PATTERN_LETTERS_MAX).contains(&self.text(text).chars().count())
-                && Evidence::ALL.contains(Evidence(pattern.folds))
+                && slice(self.uses, pattern.uses_first, pattern.uses_count).is_some()
+                && folds.is_ok_and(|folds| Evidence::ALL.contains(Evidence(folds)))
                 && pattern.flags <= START_OPEN | END_OPEN | LITERAL
                 && pattern.zero == 0;
             check(ok, "patterns")?;
+        }
+        for use_ in self.uses {
+            let ok = match use_.use_ {
+                USE_FIRES | USE_ANCHORS => (use_.owner as usize) < self.terms.len(),
+                other => other == USE_ALLOW,
+            };
+            check(ok, "uses")?;
         }
         for gram in &self.grams {
             let last = gram.buckets.last().is_none_or(|&end| end as usize <= gram.entries.len());
@@ -470,9 +506,20 @@ impl<'p> Pack<'p> {
         Category { id: self.text(record.id), code: record.code, pack: self, record }
     }
 
-    /// How a pattern is spelled.
-    pub(crate) fn spelling(&self, pattern: &PatternRecord) -> &'p str {
-        self.text(Text { offset: pattern.text_offset, length: pattern.text_length.into() })
+    /// What finding a pattern leads to.
+    pub(crate) fn uses(&self, pattern: u32) -> &'p [UseRecord] {
+        let pattern = &self.patterns[pattern as usize];
+        &self.uses[pattern.uses_first as usize..][..pattern.uses_count as usize]
+    }
+
+    /// The patterns of a term that needs several, by role.
+    pub(crate) fn parts(&self, term: &TermRecord) -> &'p [PartRecord] {
+        &self.parts[term.parts_first as usize..][..term.parts_count as usize]
+    }
+
+    /// How a pattern is spelled, in UTF-8.
+    pub(crate) fn spelling(&self, pattern: &PatternRecord) -> &'p [u8] {
+        &self.strings[pattern.text_offset as usize..][..pattern.text_length.into()]
     }
 
     fn text(&self, text: Text) -> &'p str {

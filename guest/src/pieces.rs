@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fold::{IGNORABLE, SEPARATOR, Script, Symbol, decode, script, symbol};
+use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol};
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
@@ -52,32 +52,39 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Takes `text` apart.
-    pub(crate) fn read(&mut self, text: &[u8]) {
+    /// Takes `text` apart. Symbols of text that is all ASCII are left out where `symbols` says so.
+    pub(crate) fn read(&mut self, text: &[u8], symbols: Symbols) {
         self.pieces.clear();
         self.letters.clear();
         self.symbols.clear();
         self.starts.clear();
         self.has_unspaced = false;
         self.is_utf8 = true;
+        if symbols == Symbols::OfUnspacedText && text.is_ascii() {
+            self.read_ascii(text);
+        } else {
+            self.read_any(text);
+        }
+        // So that eight letters can be loaded from any of them.
+        self.letters.extend([0; 8]);
+    }
 
+    /// The whole of it, character by character.
+    fn read_any(&mut self, text: &[u8]) {
+        let mut between = Between::start();
         let mut previous_symbol = IGNORABLE;
         // Of the piece being read: its script, and whether its last letter is lower case.
         let mut open: Option<(Script, bool)> = None;
-        let mut gap = Gap::Apart;
-        let mut separators = 0;
         let mut at = 0;
         while at < text.len() {
             let (code, length) = decode(&text[at..]);
             self.is_utf8 &= length > 1 || code < 0x80;
             let class = symbol(code);
-            let start = u32::try_from(at).unwrap_or(u32::MAX);
+            let start = at as u32;
             at += length;
             if class <= SEPARATOR {
                 if class == SEPARATOR {
-                    let is_space = char::from_u32(code).is_some_and(char::is_whitespace);
-                    separators += 1;
-                    gap = gap.max(if is_space { Gap::Spaced } else { Gap::Joined });
+                    between.add(char::from_u32(code).is_some_and(char::is_whitespace));
                     open = None;
                     previous_symbol = SEPARATOR;
                 }
@@ -91,33 +98,134 @@ impl Pieces {
             let script = script(code);
             if matches!(script, Script::Unspaced | Script::Hangul) {
                 self.has_unspaced = true;
-                (open, gap, separators) = (None, Gap::Apart, 0);
+                open = None;
+                between = Between::start();
                 continue;
             }
             let letter = class_byte(class);
             let (is_lower, is_upper) = case(code);
-            let continues = matches!(open, Some((of, was_lower)) if of == script && !(was_lower && is_upper));
-            if continues {
-                if self.letters.last() != Some(&letter) {
-                    self.letters.push(letter);
-                }
-            } else {
-                let gap = if separators > GAP_CHARACTERS_MAX { Gap::Apart } else { gap };
-                let first = self.letters.len() as u32;
-                self.pieces.push(Piece { start, first, end: first, gap, script });
-                self.letters.push(letter);
-            }
-            if let Some(piece) = self.pieces.last_mut() {
-                piece.end = self.letters.len() as u32;
+            match open {
+                Some((of, was_lower)) if of == script && !(was_lower && is_upper) => self.add_letter(letter),
+                _ => self.begin_piece(start, between.take(), script, letter),
             }
             open = Some((script, is_lower));
-            (gap, separators) = (Gap::Touching, 0);
+        }
+    }
+
+    /// The same for ASCII, words at a time.
+    fn read_ascii(&mut self, text: &[u8]) {
+        let mut between = Between::start();
+        let mut at = 0;
+        while at < text.len() {
+            let kind = ASCII[usize::from(text[at])];
+            match kind.script {
+                None if kind.class == SEPARATOR as u8 => {
+                    between.add(kind.is_space);
+                    at += 1;
+                }
+                None => at += 1,
+                Some(Script::Spaced) if let Some(length) = self.read_word(text, at, &mut between) => at += length,
+                Some(script) => at = self.read_piece(text, at, script, &mut between),
+            }
+        }
+    }
+
+    /// Reads a word of up to seven letters whose letters differ from their neighbours and whose case does
+    /// not rise, as most words are. Eight bytes are looked at together.
+    #[inline]
+    fn read_word(&mut self, text: &[u8], at: usize, between: &mut Between) -> Option<usize> {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        const HIGHS: u64 = 0x8080_8080_8080_8080;
+        let bytes = u64::from_le_bytes(*text.get(at..)?.first_chunk()?);
+        let lower = bytes | 0x2020_2020_2020_2020;
+        // High bit of each byte that is no letter: all are ASCII, so nothing carries over.
+        let not_letter =
+            ((lower.wrapping_add(ONES * (0x80 - b'z' as u64 - 1))) | !(lower + ONES * (0x80 - b'a' as u64))) & HIGHS;
+        let length = not_letter.trailing_zeros() as usize / 8;
+        // Whatever vanishes may have more of the word behind it.
+        if length == 8 || length == 0 || ASCII[usize::from(text[at + length])].class == IGNORABLE as u8 {
+            return None;
+        }
+        let within = (1u64 << (8 * length)) - 1;
+        let twice = (lower ^ lower >> 8) & within >> 8;
+        let neighbours_differ = (twice.wrapping_sub(ONES) & !twice & HIGHS) & within >> 8 == 0;
+        let lower_bits = bytes >> 5 & ONES & within;
+        let rises = lower_bits & !(lower_bits >> 8) & within >> 8 != 0;
+        if !neighbours_differ || rises {
+            return None;
+        }
+        let letters = (lower - ONES * (b'a' - CLASS_FIRST_LETTER) as u64) & within;
+        let first = self.letters.len() as u32;
+        self.letters.extend(letters.to_le_bytes());
+        self.letters.truncate(first as usize + length);
+        let piece =
+            Piece { start: at as u32, first, end: first + length as u32, gap: between.take(), script: Script::Spaced };
+        self.pieces.push(piece);
+        Some(length)
+    }
+
+    /// Reads a piece letter by letter and returns where it ends.
+    fn read_piece(&mut self, text: &[u8], mut at: usize, script: Script, between: &mut Between) -> usize {
+        let kind = ASCII[usize::from(text[at])];
+        self.begin_piece(at as u32, between.take(), script, kind.class);
+        let mut was_lower = kind.is_lower;
+        at += 1;
+        while at < text.len() {
+            let kind = ASCII[usize::from(text[at])];
+            match kind.script {
+                Some(of) if of == script && !(was_lower && kind.is_upper) => {
+                    self.add_letter(kind.class);
+                    was_lower = kind.is_lower;
+                }
+                None if kind.class == IGNORABLE as u8 => {}
+                _ => break,
+            }
+            at += 1;
+        }
+        at
+    }
+
+    fn begin_piece(&mut self, start: u32, gap: Gap, script: Script, letter: u8) {
+        let first = self.letters.len() as u32;
+        self.pieces.push(Piece { start, first, end: first + 1, gap, script });
+        self.letters.push(letter);
+    }
+
+    fn add_letter(&mut self, letter: u8) {
+        if let Some(piece) = self.pieces.last_mut()
+            && self.letters.last() != Some(&letter)
+        {
+            self.letters.push(letter);
+            piece.end += 1;
         }
     }
 
     /// The folded letters of a piece.
     pub(crate) fn letters(&self, piece: &Piece) -> &[u8] {
         &self.letters[piece.first as usize..piece.end as usize]
+    }
+
+    /// The first eight letters of a piece, zeros after its end, if it has no more than that.
+    #[inline]
+    pub(crate) fn short_letters(&self, piece: &Piece) -> Option<u64> {
+        let length = piece.end - piece.first;
+        let eight = self.letters[piece.first as usize..].first_chunk().map(|eight| u64::from_le_bytes(*eight))?;
+        (length < 8).then(|| eight & ((1 << (8 * length)) - 1))
+    }
+
+    /// Whether a word ends with this piece whatever comes next.
+    #[inline]
+    pub(crate) fn stands_alone(&self, piece: usize) -> bool {
+        self.pieces.get(piece + 1).is_none_or(|next| !joins(&self.pieces[piece], next))
+    }
+
+    /// The first of the pieces that spaced-out letters join to the given one.
+    pub(crate) fn run_start(&self, mut at: usize) -> usize {
+        let farthest = at.saturating_sub(WORD_PIECES_MAX);
+        while at > farthest && joins(&self.pieces[at - 1], &self.pieces[at]) {
+            at -= 1;
+        }
+        at
     }
 
     /// The pieces that may be one word together with piece `first`, that one included.
@@ -129,10 +237,11 @@ impl Pieces {
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.
     pub(crate) fn words_back(&self, from: usize, back: usize) -> Option<usize> {
+        let farthest = from.saturating_sub(WORD_PIECES_MAX);
         let mut at = from;
         for word in 0..=back {
             while self.pieces[at].gap < Gap::Spaced {
-                at = at.checked_sub(1)?;
+                at = at.checked_sub(1).filter(|&at| at >= farthest)?;
             }
             if word < back {
                 at = at.checked_sub(1)?;
@@ -161,6 +270,74 @@ pub(crate) fn class_byte(class: Symbol) -> u8 {
     low ^ high.rotate_left(3)
 }
 
+/// Which symbols of a message are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Symbols {
+    /// Those of every text.
+    All,
+    /// Those of text that may hold scripts without spaces.
+    OfUnspacedText,
+}
+
+/// What stands between the last letter and the next.
+struct Between {
+    gap: Gap,
+    separators: u32,
+}
+
+impl Between {
+    fn start() -> Between {
+        Between { gap: Gap::Apart, separators: 0 }
+    }
+
+    #[inline]
+    fn add(&mut self, is_space: bool) {
+        self.separators += 1;
+        self.gap = self.gap.max(if is_space { Gap::Spaced } else { Gap::Joined });
+    }
+
+    /// The gap before the letter that follows now.
+    #[inline]
+    fn take(&mut self) -> Gap {
+        let gap = if self.separators > GAP_CHARACTERS_MAX { Gap::Apart } else { self.gap };
+        *self = Between { gap: Gap::Touching, separators: 0 };
+        gap
+    }
+}
+
+/// What [`Pieces`] needs to know of an ASCII character.
+#[derive(Clone, Copy)]
+struct Ascii {
+    class: u8,
+    /// `None` for what is no letter.
+    script: Option<Script>,
+    is_space: bool,
+    is_lower: bool,
+    is_upper: bool,
+}
+
+static ASCII: [Ascii; 256] = {
+    let mut table =
+        [Ascii { class: SEPARATOR as u8, script: None, is_space: false, is_lower: false, is_upper: false }; 256];
+    let mut code = 0;
+    while code < 128 {
+        let byte = code as u8;
+        let class = ascii_symbol(byte);
+        let script = if class <= SEPARATOR {
+            None
+        } else if byte.is_ascii_digit() {
+            Some(Script::Digit)
+        } else {
+            Some(Script::Spaced)
+        };
+        let is_space = matches!(byte, b' ' | b'\t'..=b'\r');
+        let (is_lower, is_upper) = (byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
+        table[code] = Ascii { class: class as u8, script, is_space, is_lower, is_upper };
+        code += 1;
+    }
+    table
+};
+
 /// Whether a code point is lower case, and whether upper.
 fn case(code: u32) -> (bool, bool) {
     match u8::try_from(code) {
@@ -172,4 +349,32 @@ fn case(code: u32) -> (bool, bool) {
 /// Whether a word may end after `before` and begin with `after` because the case changes.
 pub(crate) fn case_parts(before: u32, after: u32) -> bool {
     case(before).0 && case(after).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    /// Both readers must agree on every ASCII text, or a verdict would depend on the list.
+    #[test]
+    fn words_at_a_time_is_the_same_as_character_by_character() {
+        let alphabet = b"abzAZ  .'-\x01\t019@";
+        let mut state = 1u64;
+        for length in 0..400 {
+            let mut random = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                alphabet[(state >> 33) as usize % alphabet.len()]
+            };
+            let text: Vec<u8> = (0..length).map(|_| random()).collect();
+            let (mut quick, mut thorough) = (Pieces::default(), Pieces::default());
+            quick.read_ascii(&text);
+            thorough.read_any(&text);
+            assert_eq!(quick.letters, thorough.letters, "{text:?}");
+            let shape = |pieces: &Pieces| -> Vec<_> {
+                pieces.pieces.iter().map(|p| (p.start, p.first, p.end, p.gap, p.script)).collect()
+            };
+            assert_eq!(shape(&quick), shape(&thorough), "{text:?}");
+        }
+    }
 }

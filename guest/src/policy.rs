@@ -90,11 +90,12 @@ impl Policy {
         matches.iter().map(of).max().unwrap_or_default()
     }
 
-    /// The table as bytes, for [`from_table`](Policy::from_table): one byte an action, by channel, field,
-    /// category, severity. Channel names stay behind.
+    /// The table as bytes, for [`from_table`](Policy::from_table): `u32` number of categories, then one byte
+    /// an action, by channel, field, category, severity. Channel names stay behind.
     #[must_use]
     pub fn table(&self) -> Vec<u8> {
-        self.actions.iter().map(|&action| action as u8).collect()
+        let categories = u32::try_from(self.categories).unwrap_or(u32::MAX).to_le_bytes();
+        categories.into_iter().chain(self.actions.iter().map(|&action| action as u8)).collect()
     }
 
     /// Reads a table for the categories of `pack`.
@@ -102,11 +103,13 @@ impl Policy {
     /// # Errors
     /// If it is for another number of categories or holds what is no action.
     pub fn from_table(pack: &Pack<'_>, table: &[u8]) -> Result<Policy, PolicyTableError> {
+        let (count, actions) = table.split_first_chunk().ok_or(PolicyTableError)?;
         let categories = pack.categories_count();
-        if !table.len().is_multiple_of((Field::COUNT * categories * Severity::COUNT).max(1)) {
+        let a_channel = Field::COUNT * categories * Severity::COUNT;
+        if u32::from_le_bytes(*count) as usize != categories || !actions.len().is_multiple_of(a_channel.max(1)) {
             return Err(PolicyTableError);
         }
-        let actions = table.iter().map(|&byte| Action::from_number(byte).ok_or(PolicyTableError));
+        let actions = actions.iter().map(|&byte| Action::from_number(byte).ok_or(PolicyTableError));
         Ok(Policy { channels: Vec::new(), categories, actions: actions.collect::<Result<_, _>>()? })
     }
 }

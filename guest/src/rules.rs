@@ -4,88 +4,76 @@
 
 use alloc::vec::Vec;
 
-use crate::pack::{Pack, ROLE_ALLOW, ROLE_EXCLUDE};
+use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord, USE_ALLOW, USE_FIRES};
 use crate::{Evidence, Match, Span, TermId};
 
-/// A pattern that is spelled in the message.
-#[derive(Clone, Copy, Debug)]
+/// A pattern that is spelled in the message. Ordered by pattern, then by place.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Found {
     pub(crate) pattern: u32,
     pub(crate) span: Span,
     pub(crate) evidence: Evidence,
 }
 
-/// Memory that rules work in, kept from message to message.
-#[derive(Debug, Default)]
-pub(crate) struct RulesScratch {
-    allowed: Vec<Allowed>,
-    parts: Vec<Part>,
-}
-
-/// A text in which the terms of an allow set do not fire.
+/// A text in which the terms of an allow set do not fire. Memory for them is kept from message to message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Allowed {
+pub(crate) struct Allowed {
     set: u32,
     start: u32,
     /// The farthest end of any such text of the set that starts here or before.
     end: u32,
 }
 
-/// A pattern of a term that needs more than one.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct Part {
-    term: u32,
-    role: u8,
-    span: Span,
-    evidence: Evidence,
+/// Appends to `matches` the terms that fire, in no particular order, perhaps more than once. `found` is
+/// sorted; `allowed` is scratch.
+pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>, matches: &mut Vec<Match>) {
+    collect_allowed(pack, found, allowed);
+    for found_one in found {
+        for use_ in pack.uses(found_one.pattern).iter().filter(|use_| use_.use_ != USE_ALLOW) {
+            let term = &pack.terms[use_.owner as usize];
+            let fires = |one: &Found| Match { span: one.span, term: TermId(use_.owner), evidence: one.evidence };
+            if is_allowed(allowed, term.allow_set, found_one.span) {
+                continue;
+            }
+            if use_.use_ == USE_FIRES {
+                matches.push(fires(found_one));
+            } else if let Some(parts) = all_parts(pack, term, found, allowed) {
+                matches.extend(parts.iter().flatten().map(fires));
+            }
+        }
+    }
 }
 
-/// Appends to `matches` the terms that fire, in no particular order.
-pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], scratch: &mut RulesScratch, matches: &mut Vec<Match>) {
-    collect_allowed(pack, found, &mut scratch.allowed);
-    scratch.parts.clear();
-    for found in found {
-        let pattern = &pack.patterns[found.pattern as usize];
-        if pattern.role == ROLE_ALLOW {
-            continue;
+/// The first place of each part of a term, if all are there and nothing excludes it.
+fn all_parts(
+    pack: &Pack<'_>,
+    term: &TermRecord,
+    found: &[Found],
+    allowed: &[Allowed],
+) -> Option<[Option<Found>; PARTS_MAX]> {
+    let mut places = [None; PARTS_MAX];
+    for part in pack.parts(term) {
+        let from = found.partition_point(|one| one.pattern < part.pattern);
+        let mut same = found[from..].iter().take_while(|one| one.pattern == part.pattern);
+        let Some(&first) = same.find(|one| !is_allowed(allowed, term.allow_set, one.span)) else { continue };
+        if part.role == ROLE_EXCLUDE {
+            return None;
         }
-        let term = &pack.terms[pattern.owner as usize];
-        if is_allowed(&scratch.allowed, term.allow_set, found.span) {
-            continue;
-        }
-        if term.parts == 1 && term.excludable == 0 {
-            matches.push(Match { span: found.span, term: TermId(pattern.owner), evidence: found.evidence });
-        } else {
-            scratch.parts.push(Part {
-                term: pattern.owner,
-                role: pattern.role,
-                span: found.span,
-                evidence: found.evidence,
-            });
+        let place: &mut Option<Found> = places.get_mut(part.role as usize)?;
+        if place.is_none_or(|place| first.span < place.span) {
+            *place = Some(first);
         }
     }
-    scratch.parts.sort_unstable();
-    for parts in scratch.parts.chunk_by(|a, b| a.term == b.term) {
-        let needed = pack.terms[parts[0].term as usize].parts;
-        let firsts = || parts.chunk_by(|a, b| a.role == b.role).map(|same| same[0]);
-        let excluded = parts.iter().any(|part| part.role == ROLE_EXCLUDE);
-        if !excluded && firsts().count() == usize::from(needed) {
-            matches.extend(firsts().map(|part| Match {
-                span: part.span,
-                term: TermId(part.term),
-                evidence: part.evidence,
-            }));
-        }
-    }
+    (places.iter().flatten().count() == usize::from(term.parts)).then_some(places)
 }
 
 fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
     allowed.clear();
-    allowed.extend(found.iter().filter_map(|found| {
-        let pattern = &pack.patterns[found.pattern as usize];
+    for found in found {
+        let sets = pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_ALLOW);
         let Span { start, end } = found.span;
-        (pattern.role == ROLE_ALLOW).then_some(Allowed { set: pattern.owner, start, end })
-    }));
+        allowed.extend(sets.map(|use_| Allowed { set: use_.owner, start, end }));
+    }
     allowed.sort_unstable();
     let mut farthest = (u32::MAX, 0);
     for allow in allowed {

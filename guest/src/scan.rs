@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::pieces::Pieces;
-use crate::rules::{self, Found, RulesScratch};
+use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
@@ -21,7 +21,7 @@ pub struct Scanner<'p> {
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
-    rules: RulesScratch,
+    allowed: Vec<Allowed>,
 }
 
 impl<'p> Scanner<'p> {
@@ -34,7 +34,7 @@ impl<'p> Scanner<'p> {
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
-            rules: RulesScratch::default(),
+            allowed: Vec::new(),
         }
     }
 
@@ -52,7 +52,7 @@ impl<'p> Scanner<'p> {
         let text = cut(message.text, &mut verdict.flags);
 
         // Characters to folded pieces and symbols.
-        self.pieces.read(text);
+        self.pieces.read(text, search::symbols_needed(self.pack));
         if !self.pieces.is_utf8 {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
         }
@@ -70,7 +70,8 @@ impl<'p> Scanner<'p> {
         }
 
         // Terms that fire, and what the policy makes of them.
-        rules::apply(self.pack, &self.found, &mut self.rules, &mut verdict.matches);
+        self.found.sort_unstable();
+        rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
         verdict.matches.sort_unstable();
         verdict.matches.dedup();
         verdict.action = policy.action(self.pack, message.channel, message.field, &verdict.matches);

@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use crate::fold::Symbol;
-use crate::pack::{Gram, Pack};
-use crate::pieces::Pieces;
+use crate::pack::{EntryRecord, Gram, Pack};
+use crate::pieces::{Pieces, Symbols};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -88,6 +88,11 @@ pub(crate) fn prefix_key(letters: &[u8]) -> u64 {
     letters.iter().fold(letters.len() as u64, |key, &letter| key << 8 | u64::from(letter))
 }
 
+/// The symbols a message must be read into for this pack.
+pub(crate) fn symbols_needed(pack: &Pack<'_>) -> Symbols {
+    if pack.grams[PREFIX + 1..].iter().any(|gram| gram.has_spaced) { Symbols::All } else { Symbols::OfUnspacedText }
+}
+
 /// Appends every candidate in the message to `candidates`. `places` is scratch.
 pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
     search_words(pack, message, candidates);
@@ -100,42 +105,61 @@ pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, c
 /// Every word that pieces may make, whole and by its first letters.
 fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidate>) {
     let (words, prefixes) = (&pack.grams[WORD], &pack.grams[PREFIX]);
-    for first in 0..message.pieces.len() {
-        let mut key = WordKey::default();
-        let mut prefix = [0; PREFIX_LETTERS_MAX];
-        let mut prefix_count = 0;
-        for piece in message.word_from(first) {
-            let letters = message.letters(piece);
-            for &letter in letters {
-                key.push(letter);
+    if words.filter.is_empty() && prefixes.filter.is_empty() {
+        return;
+    }
+    for (first, piece) in message.pieces.iter().enumerate() {
+        if message.stands_alone(first)
+            && let Some(letters) = message.short_letters(piece)
+        {
+            // A word of one piece, the key of which is its letters.
+            words.probe(letters, |entry| begin(message, first, entry, candidates));
+        } else {
+            let mut key = WordKey::default();
+            for piece in message.word_from(first) {
+                message.letters(piece).iter().for_each(|&letter| key.push(letter));
+                words.probe(key.key(), |entry| begin(message, first, entry, candidates));
             }
-            words.probe(key.key(), |entry| begin(message, first, entry, candidates));
-            if prefixes.filter.is_empty() {
-                continue;
-            }
-            for &letter in letters {
-                if prefix_count == PREFIX_LETTERS_MAX || prefix_count > 0 && prefix[prefix_count - 1] == letter {
-                    continue;
-                }
-                prefix[prefix_count] = letter;
-                prefix_count += 1;
-                prefixes.probe(prefix_key(&prefix[..prefix_count]), |entry| begin(message, first, entry, candidates));
-            }
+        }
+        if !prefixes.filter.is_empty() {
+            search_prefixes(prefixes, message, first, candidates);
+        }
+    }
+}
+
+/// The first letters of the word that begins with piece `first`.
+fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let mut prefix = [0; PREFIX_LETTERS_MAX];
+    let mut count = 0;
+    let letters = message.word_from(first).iter().flat_map(|piece| message.letters(piece));
+    for &letter in letters {
+        if count > 0 && prefix[count - 1] == letter {
+            continue;
+        }
+        prefix[count] = letter;
+        count += 1;
+        prefixes.probe(prefix_key(&prefix[..count]), |entry| begin(message, first, entry, candidates));
+        if count == PREFIX_LETTERS_MAX {
+            return;
         }
     }
 }
 
 /// The places where a pattern would begin whose key was found at piece `first`.
-fn begin(message: &Pieces, first: usize, entry: &crate::pack::EntryRecord, candidates: &mut Vec<Candidate>) {
+fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut Vec<Candidate>) {
     let before = entry.offset as usize;
     let mut candidate =
         |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
     let by_pieces = first.checked_sub(before);
     by_pieces.into_iter().for_each(&mut candidate);
     if before > 0 {
-        // Words before it that are themselves in pieces.
-        let by_words = message.words_back(first, before);
-        by_words.filter(|&piece| Some(piece) != by_pieces).into_iter().for_each(&mut candidate);
+        // The words before it may themselves be in pieces, or all of them spaced out.
+        let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
+        by_words.into_iter().for_each(&mut candidate);
+        let run = message.run_start(first);
+        if run != first && Some(run) != by_pieces && Some(run) != by_words {
+            candidate(run);
+        }
     }
 }
 
@@ -183,7 +207,7 @@ fn filter_places<const SYMBOLS: usize>(filter: &[u64], symbols: &[Symbol], place
 impl Gram<'_> {
     /// Calls `found` with every entry of that key.
     #[inline]
-    fn probe(&self, key: u64, found: impl FnMut(&crate::pack::EntryRecord)) {
+    fn probe(&self, key: u64, found: impl FnMut(&EntryRecord)) {
         if self.filter.is_empty() {
             return;
         }
@@ -195,7 +219,7 @@ impl Gram<'_> {
     }
 
     #[cold]
-    fn look_up(&self, key: u64, hash: u64, found: impl FnMut(&crate::pack::EntryRecord)) {
+    fn look_up(&self, key: u64, hash: u64, found: impl FnMut(&EntryRecord)) {
         let bucket = bucket(hash, self.buckets.len() - 1);
         let (first, end) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
         self.entries[first..end].iter().filter(|entry| entry.key == key).for_each(found);

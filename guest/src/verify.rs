@@ -21,7 +21,7 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
     } else {
         read_folded(spelling, text, start)?
     };
-    if !Evidence(pattern.folds).contains(reading.evidence) {
+    if u32::from(reading.evidence.0) & !pattern.folds != 0 {
         return None;
     }
     // Letters that were pulled together over gaps count only as a word of their own.
@@ -46,7 +46,7 @@ struct Reading {
 }
 
 /// Reads letter by letter, folding.
-fn read_folded(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
+fn read_folded(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
     let mut reading = Reading {
         start,
         last: start,
@@ -191,7 +191,7 @@ fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
 }
 
 /// Compares characters as they are, from each of the letters in the run at `start`.
-fn read_literal_in_run(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
+fn read_literal_in_run(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
     let class = symbol(decode(&text[start..]).0);
     let mut at = start;
     for _ in 0..LITERAL_STARTS_MAX {
@@ -207,12 +207,12 @@ fn read_literal_in_run(spelling: &str, text: &[u8], start: usize) -> Option<Read
 }
 
 /// Compares characters as they are. `start` is where the first letter stands.
-fn read_literal(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
-    let before = spelling.chars().take_while(|&c| symbol(c as u32) <= SEPARATOR);
-    let start = start.checked_sub(before.map(char::len_utf8).sum())?;
-    let rest = text[start..].strip_prefix(spelling.as_bytes())?;
+fn read_literal(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
+    let before = spelling_bytes_before_letter(spelling);
+    let start = start.checked_sub(before)?;
+    let rest = text[start..].strip_prefix(spelling)?;
     let end = text.len() - rest.len();
-    let last = end - spelling.chars().next_back()?.len_utf8();
+    let (_, last) = decode_before(text, end)?;
     // A mark after it would make its last letter another one.
     (end_of_character(text, end) == end).then_some(Reading {
         start,
@@ -222,6 +222,19 @@ fn read_literal(spelling: &str, text: &[u8], start: usize) -> Option<Reading> {
         gap_in_word: false,
         spaced_out: false,
     })
+}
+
+/// Bytes of a literal before its first letter.
+fn spelling_bytes_before_letter(spelling: &[u8]) -> usize {
+    let mut at = 0;
+    while at < spelling.len() {
+        let (code, length) = decode(&spelling[at..]);
+        if symbol(code) > SEPARATOR {
+            break;
+        }
+        at += length;
+    }
+    at
 }
 
 /// Moves past marks that belong to the character before `end`.

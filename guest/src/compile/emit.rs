@@ -1,10 +1,15 @@
 //! Writes the pack: collects terms, chooses for each pattern the window it is found by, and lays the
 //! sections out. The format is documented in [`pack`](crate::pack).
 
+use core::hash::{BuildHasherDefault, Hasher};
+use std::collections::HashMap;
+use std::format;
+use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
 use bytemuck::cast_slice;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
 use super::taxonomy::Taxonomy;
@@ -13,8 +18,8 @@ use crate::Evidence;
 use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
 use crate::letters::Letters;
 use crate::pack::{
-    CategoryRecord, END_OPEN, EntryRecord, GramRecord, HEADER_BYTES, LITERAL, PatternRecord, ROLE_ALLOW, ROLE_EXCLUDE,
-    SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, seal,
+    CategoryRecord, END_OPEN, EntryRecord, GramRecord, HEADER_BYTES, LITERAL, PartRecord, PatternRecord, ROLE_EXCLUDE,
+    SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
 use crate::pieces::class_byte;
 use crate::search::{
@@ -32,7 +37,12 @@ pub(super) struct Builder {
     clauses: Vec<Text>,
     lists: Vec<Text>,
     terms: Vec<TermRecord>,
+    parts: Vec<PartRecord>,
     patterns: Vec<PatternRecord>,
+    /// Patterns by the hash of spelling and flags.
+    known: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
+    /// Pattern and what finding it leads to.
+    uses: Vec<(u32, UseRecord)>,
     allow_sets: u32,
 }
 
@@ -73,15 +83,27 @@ impl Builder {
 
     pub(super) fn allow(&mut self, set: u32, parsed: &ParsedTerm) {
         for pattern in &parsed.patterns {
-            self.pattern(pattern, ROLE_ALLOW, set, None);
+            let number = self.pattern(pattern, None);
+            self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
         }
     }
 
     pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, parsed: &ParsedTerm) {
         let owner = to_u32(self.terms.len());
         let text = self.text(text);
+        let parts_first = self.parts.len();
+        let excludable = parsed.patterns.iter().any(|pattern| pattern.role == ROLE_EXCLUDE);
+        let needs_parts = parsed.parts > 1 || excludable;
+        let anchor = rarest_part(parsed);
         for pattern in &parsed.patterns {
-            self.pattern(pattern, pattern.role, owner, Some(text));
+            let number = self.pattern(pattern, Some(text));
+            if needs_parts {
+                self.parts.push(PartRecord { pattern: number, role: pattern.role });
+            }
+            if pattern.role == anchor {
+                let use_ = if needs_parts { USE_ANCHORS } else { USE_FIRES };
+                self.uses.push((number, UseRecord { owner, use_ }));
+            }
         }
         self.terms.push(TermRecord {
             text,
@@ -89,31 +111,56 @@ impl Builder {
             category: context.category,
             severity: context.severity,
             parts: parsed.parts,
-            excludable: u8::from(parsed.patterns.iter().any(|pattern| pattern.role == ROLE_EXCLUDE)),
             zero: 0,
             allow_set: context.allow_set,
+            parts_first: to_u32(parts_first),
+            parts_count: to_u32(self.parts.len() - parts_first),
         });
     }
 
-    fn pattern(&mut self, pattern: &ParsedPattern, role: u8, owner: u32, term: Option<Text>) {
+    /// The number of the pattern, which is new if there is none like it.
+    fn pattern(&mut self, pattern: &ParsedPattern, term: Option<Text>) -> u32 {
+        let key = xxh3_64_with_seed(pattern.spelling.as_bytes(), pattern.flags.into());
+        if let Some(&number) = self.known.get(&key) {
+            let known = &self.patterns[number as usize];
+            if known.flags == pattern.flags && self.spelling(known) == pattern.spelling {
+                return number;
+            }
+        }
         // Most terms are one plain word, spelled as their author wrote it.
-        let own = term.filter(|term| {
-            self.strings[term.offset as usize..][..term.length as usize] == *pattern.spelling.as_bytes()
-        });
-        let text = own.unwrap_or_else(|| self.text(&pattern.spelling));
+        let is_own =
+            |term: &Text| self.strings[term.offset as usize..][..term.length as usize] == *pattern.spelling.as_bytes();
+        let text = term.filter(is_own).unwrap_or_else(|| self.text(&pattern.spelling));
+        let number = to_u32(self.patterns.len());
         self.patterns.push(PatternRecord {
             text_offset: text.offset,
-            owner,
             text_length: u16::try_from(text.length).unwrap_or(u16::MAX),
-            folds: Evidence::ALL.0,
             flags: pattern.flags,
-            role,
             zero: 0,
+            folds: Evidence::ALL.0.into(),
+            uses_first: 0,
+            uses_count: 0,
         });
+        self.known.insert(key, number);
+        number
+    }
+
+    /// Puts the uses in the order of the patterns.
+    fn order_uses(&mut self) -> Vec<UseRecord> {
+        self.uses.sort_by_key(|&(pattern, _)| pattern);
+        for (at, &(pattern, _)) in (0u32..).zip(&self.uses) {
+            let pattern = &mut self.patterns[pattern as usize];
+            if pattern.uses_count == 0 {
+                pattern.uses_first = at;
+            }
+            pattern.uses_count += 1;
+        }
+        self.uses.iter().map(|&(_, use_)| use_).collect()
     }
 
     /// The pack's bytes; `None` if they are more than its offsets can say.
-    pub(super) fn finish(self, origin: &str) -> Option<Vec<u8>> {
+    pub(super) fn finish(mut self, origin: &str) -> Option<Vec<u8>> {
+        let uses = self.order_uses();
         let index = self.index();
         let sections: [&[u8]; SECTIONS] = [
             &self.strings,
@@ -121,7 +168,9 @@ impl Builder {
             cast_slice(&self.clauses),
             cast_slice(&self.lists),
             cast_slice(&self.terms),
+            cast_slice(&self.parts),
             cast_slice(&self.patterns),
+            cast_slice(&uses),
             cast_slice(&index.grams),
             cast_slice(&index.filter),
             cast_slice(&index.buckets),
@@ -216,6 +265,35 @@ struct Index {
     entries: Vec<EntryRecord>,
 }
 
+/// The part of a term that is likely to be the rarest.
+fn rarest_part(parsed: &ParsedTerm) -> u32 {
+    let rarity = |pattern: &ParsedPattern| {
+        let is_common = COMMON_WORDS.contains(&format!(" {} ", pattern.spelling));
+        (!is_common, pattern.spelling.chars().filter(|&c| symbol(c as u32) > SEPARATOR).count())
+    };
+    // Of a part, the commonest alternative decides.
+    let commonest = |role: u32| parsed.patterns.iter().filter(|pattern| pattern.role == role).map(rarity).min();
+    if parsed.parts == 1 { 0 } else { (0..parsed.parts.into()).max_by_key(|&role| commonest(role)).unwrap_or(0) }
+}
+
+/// The keys of this map are hashes already.
+#[derive(Debug, Default)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are u64");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}
+
 /// What a pattern is found by.
 struct Key {
     kind: usize,
@@ -224,11 +302,24 @@ struct Key {
     is_spaced: bool,
 }
 
-/// A word of a pattern: its folded letters, repeats left out, and whether it may go on.
+/// A word of a pattern.
 struct PatternWord {
+    /// Folded, repeats left out.
     letters: Vec<u8>,
+    /// All of them, case folded.
+    spelled: String,
+    /// It may go on.
     is_open: bool,
 }
+
+/// The commonest words of English text, which make poor keys (the first hundred of the British National
+/// Corpus, spoken part, and short forms of messages).
+const COMMON_WORDS: &str = " a about after all also am an and any are as at back be because been before but by call can come \
+    could day did do does dont down even first for free from get give go going good got had has have he her here \
+    him his how i if ill im in into is it its just know let like ll look make me mean more my need new no not now \
+    of off oh ok on one only or other our out over people please pls really reply right said say see send she so \
+    some take tell text than that the their them then there these they thing think this time to too txt two u up ur \
+    us use very want was way we well were what when where which who why will with work would year yes you your 2 4 ";
 
 /// The words of a pattern, if it is made of words that begin and end where words do; `None` for one
 /// that must be found by windows.
@@ -237,29 +328,38 @@ fn words(spelling: &str, flags: u8) -> Option<Vec<PatternWord>> {
         return None;
     }
     let mut words: Vec<PatternWord> = Vec::new();
-    for letter in Letters::new(spelling) {
+    for letter in Letters::new(spelling.as_bytes()) {
         if matches!(script(letter.code), Script::Unspaced | Script::Hangul) {
             return None;
         }
         if letter.joint || words.is_empty() {
-            words.push(PatternWord { letters: Vec::new(), is_open: false });
+            words.push(PatternWord { letters: Vec::new(), spelled: String::new(), is_open: false });
         }
-        let word = &mut words.last_mut()?.letters;
-        if word.last() != Some(&class_byte(letter.class)) {
-            word.push(class_byte(letter.class));
+        let word = words.last_mut()?;
+        word.spelled.extend(core::iter::repeat_n(char::from_u32(letter.code)?, letter.run as usize));
+        if word.letters.last() != Some(&class_byte(letter.class)) {
+            word.letters.push(class_byte(letter.class));
         }
     }
     words.last_mut()?.is_open = flags & END_OPEN != 0;
     Some(words)
 }
 
-/// The longest word, of two the one with the rarer letters; an open one counts by the letters of its key.
+/// The longest word that is not common, of two the one with the rarer letters; an open one counts by the
+/// letters of its key.
 fn rarest_word(words: &[PatternWord]) -> Key {
     let prefix = |word: &PatternWord| word.letters.len().min(PREFIX_LETTERS_MAX);
-    let used = |word: &PatternWord| if word.is_open { prefix(word) } else { word.letters.len() };
-    let rarity =
-        |word: &PatternWord| (used(word), u32::MAX - word.letters.iter().map(|&l| commonness(l.into())).sum::<u32>());
-    let rarest = words.iter().enumerate().max_by_key(|(_, word)| rarity(word));
+    let rarity = |word: &PatternWord| {
+        let is_common = !word.is_open && COMMON_WORDS.contains(&format!(" {} ", word.spelled));
+        let used = if word.is_open { prefix(word) } else { word.spelled.len() };
+        let letters: u32 = word.letters.iter().map(|&letter| commonness(letter.into())).sum();
+        (!is_common, used, u32::MAX - letters)
+    };
+    let rarest = if words.len() == 1 {
+        words.first().map(|word| (0, word))
+    } else {
+        words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
+    };
     let Some((offset, word)) = rarest else { return Key { kind: WORD, key: 0, offset: 0, is_spaced: true } };
     if word.is_open {
         return Key { kind: PREFIX, key: prefix_key(&word.letters[..prefix(word)]), offset, is_spaced: true };

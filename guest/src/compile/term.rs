@@ -34,7 +34,7 @@ pub(crate) struct ParsedTerm {
 /// One spelling to search for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct ParsedPattern {
-    pub(crate) role: u8,
+    pub(crate) role: u32,
     pub(crate) flags: u8,
     /// The spelling without the signs of the syntax.
     pub(crate) spelling: String,
@@ -77,8 +77,8 @@ pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm
     let signs = signs(term)?;
 
     let mut excluded = false;
-    let mut roles: Vec<(u8, Vec<Sign>)> = vec![(0, Vec::new())];
-    let mut parts = 1;
+    let mut roles: Vec<(u32, Vec<Sign>)> = vec![(0, Vec::new())];
+    let mut parts = 1u8;
     for &sign in &signs {
         if sign.is('~') {
             excluded = true;
@@ -92,7 +92,7 @@ pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm
                 let message = format!("more than {PARTS_MAX} parts");
                 return Err((sign.at, Finding::error("T006", message, "leave out the parts that matter least")));
             }
-            roles.push((parts, Vec::new()));
+            roles.push((parts.into(), Vec::new()));
             parts += 1;
         } else if let Some((_, part)) = roles.last_mut() {
             part.push(sign);
@@ -185,7 +185,7 @@ fn alternatives(part: &[Sign]) -> Result<Vec<Vec<Sign>>, Placed> {
 }
 
 /// A word or phrase with `*` at its ends.
-fn word_pattern(role: u8, spelling: &[Sign]) -> Result<ParsedPattern, Finding> {
+fn word_pattern(role: u32, spelling: &[Sign]) -> Result<ParsedPattern, Finding> {
     let spelling = trim(spelling);
     let (flags, spelling) = match spelling {
         [star, inner @ ..] if star.is('*') => (START_OPEN, inner),
@@ -209,7 +209,7 @@ fn literal_pattern(literal: &str) -> Result<ParsedPattern, Finding> {
 }
 
 fn checked(pattern: ParsedPattern) -> Result<ParsedPattern, Finding> {
-    if Letters::new(&pattern.spelling).next().is_none() {
+    if Letters::new(pattern.spelling.as_bytes()).next().is_none() {
         return Err(Finding::error(
             "T014",
             "nothing to search for: no letter or digit",
@@ -224,7 +224,7 @@ fn checked(pattern: ParsedPattern) -> Result<ParsedPattern, Finding> {
 }
 
 fn too_short(pattern: &ParsedPattern) -> Option<Finding> {
-    let mut letters = Letters::new(&pattern.spelling);
+    let mut letters = Letters::new(pattern.spelling.as_bytes());
     let (Some(letter), None) = (letters.next(), letters.next()) else { return None };
     (letter.run == 1).then(|| {
         let message = format!("`{}` alone matches a great many messages", pattern.spelling);

@@ -1,0 +1,529 @@
+//! Filter modules that mean harm or are broken. Whatever one does, the host lives, says what happened,
+//! gives every message a verdict, and a good filter beside it goes on.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use tamis_guest::compile::FailurePolicy;
+use tamis_guest::wire::ABI_VERSION;
+use tamis_guest::{Action, Message, Policy};
+use tamis_host::{Filter, Judged, LoadError, Module, Parts, Runtime, RuntimeConfig, ScanFailure};
+use tamis_tests::pack_of;
+
+/// A runtime that loses patience soon, and the shipped module in it.
+fn runtime() -> &'static (Runtime, Module) {
+    static RUNTIME: LazyLock<(Runtime, Module)> = LazyLock::new(|| {
+        let runtime = Runtime::new(RuntimeConfig::default().scan_deadline(Duration::from_millis(60)));
+        let runtime = runtime.expect("this machine runs sandboxes");
+        let module = runtime.module(tamis_host::default_module()).expect("the shipped module is good");
+        (runtime, module)
+    });
+    &RUNTIME
+}
+
+/// A module in WAT that keeps to the boundary, with holes to put harm into. It allows every message; on
+/// one that begins with `!` it does `poison` first, with the address of the verdict in `$out`, its length
+/// in `$size`.
+#[derive(Clone, Copy)]
+struct Wat {
+    section: &'static str,
+    imports: &'static str,
+    functions: &'static str,
+    areas: &'static str,
+    init: &'static str,
+    poison: &'static str,
+    /// Done after the last message, before the answer.
+    after: &'static str,
+    answer: &'static str,
+}
+
+const HONEST: Wat = Wat {
+    section: r#"(@custom "tamis_abi" "\01\00\00\00")"#,
+    imports: r#"(import "env" "memory" (memory 24))"#,
+    functions: "",
+    // The in area at 0, the out area at 0x110000, as long as `wire` says, within 24 pages.
+    areas: "(i64.const 0x110000)",
+    init: "(i32.const 0)",
+    poison: "",
+    after: "",
+    answer: "(i32.const 0)",
+};
+
+/// A loop without end.
+const FOREVER: &str = "(loop $forever (br $forever))";
+
+impl Wat {
+    fn bytes(&self) -> Vec<u8> {
+        let Wat { section, imports, functions, areas, init, poison, after, answer } = self;
+        let text = format!(
+            r#"(module {section} {imports} {functions}
+                (func (export "tamis_areas") (result i64) {areas})
+                (func (export "tamis_init") (param $pack i32) (param $bytes i32) (param i32) (result i32) {init})
+                (func (export "tamis_scan") (param $count i32) (param i32) (result i32)
+                    (local $number i32) (local $text i32) (local $out i32) (local $size i32)
+                    (local.set $text (i32.mul (local.get $count) (i32.const 8)))
+                    (local.set $out (i32.const 0x110008))
+                    (i64.store (i32.const 0x110000) (i64.const 0))
+                    (loop $messages
+                        (i32.store (local.get $out) (i32.const 0))
+                        (local.set $size (i32.const 4))
+                        (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 0x21)) (then {poison}))
+                        (local.set $out (i32.add (local.get $out) (local.get $size)))
+                        (local.set $text (i32.add (local.get $text)
+                            (i32.load (i32.mul (local.get $number) (i32.const 8)))))
+                        (local.set $number (i32.add (local.get $number) (i32.const 1)))
+                        (i32.store (i32.const 0x110000) (local.get $number))
+                        (i32.store (i32.const 0x110004) (i32.sub (local.get $out) (i32.const 0x110008)))
+                        (br_if $messages (i32.lt_u (local.get $number) (local.get $count))))
+                    {after} {answer}))"#
+        );
+        wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    }
+}
+
+fn parts(module: Module) -> Parts {
+    let pack = runtime().0.pack(pack_of("casino")).expect("a good pack");
+    let policy = Policy::blocking(&pack.pack());
+    Parts { module, pack, policy, failure: vec![FailurePolicy::Closed] }
+}
+
+/// A filter that runs beside the hostile one, and must not notice.
+struct Neighbour {
+    filter: Filter,
+    worker: tamis_host::Worker,
+}
+
+impl Neighbour {
+    fn new() -> Neighbour {
+        let (runtime, module) = runtime();
+        let filter = Filter::new(runtime, parts(module.clone())).expect("the good filter starts");
+        let worker = filter.worker().expect("the good filter has workers");
+        Neighbour { filter, worker }
+    }
+
+    #[track_caller]
+    fn assert_judges(&mut self) {
+        let mut judged = Vec::new();
+        self.worker.scan(&[Message::body("the casino"), Message::body("the cinema")], &mut judged);
+        let seen: Vec<_> = judged.iter().map(|one| (one.verdict.action, one.generation, &one.failure)).collect();
+        assert_eq!(seen, [(Action::Block, 1, &None), (Action::Allow, 1, &None)], "the good filter beside it changed");
+    }
+
+    /// Tries to swap to the module and returns why it does not start.
+    #[track_caller]
+    fn refuses_to_swap(&mut self, wasm: &[u8]) -> ScanFailure {
+        let module = runtime().0.module(wasm).expect("nothing is wrong before it starts");
+        let before = self.filter.generation();
+        let error = self.filter.swap(parts(module)).expect_err("the module must not start");
+        assert!(Arc::ptr_eq(&before, &self.filter.generation()), "a failed swap changed the generation");
+        self.assert_judges();
+        match error {
+            LoadError::Start(failure) => failure,
+            other => panic!("an error of the start is expected, not {other:?}"),
+        }
+    }
+}
+
+/// Why a module with that hole filled does not start.
+#[track_caller]
+fn start_failure(wat: &Wat) -> ScanFailure {
+    Neighbour::new().refuses_to_swap(&wat.bytes())
+}
+
+/// Why bytes are refused before anything of them runs.
+#[track_caller]
+fn load_error(wasm: &[u8]) -> LoadError {
+    let mut neighbour = Neighbour::new();
+    let error = runtime().0.module(wasm).expect_err("the module must be refused");
+    neighbour.assert_judges();
+    error
+}
+
+/// Judges five messages, the third of which is the poison, by a hostile filter.
+#[track_caller]
+fn judge(wat: &Wat) -> Vec<Judged> {
+    let mut neighbour = Neighbour::new();
+    let module = runtime().0.module(&wat.bytes()).expect("nothing is wrong before it scans");
+    let filter = Filter::new(&runtime().0, parts(module)).expect("nothing is wrong before it scans");
+    let mut worker = filter.worker().expect("it has workers");
+    let mut judged = Vec::new();
+    worker.scan(&["one", "two", "!poison", "four", "five"].map(Message::body), &mut judged);
+    neighbour.assert_judges();
+    assert_eq!(judged.len(), 5, "every message has one verdict");
+    judged
+}
+
+/// The failure on the poison; all others must have the module's own verdict.
+#[track_caller]
+fn poison_failure(poison: &'static str) -> ScanFailure {
+    poison_failure_of(&Wat { poison, ..HONEST })
+}
+
+#[track_caller]
+fn poison_failure_of(wat: &Wat) -> ScanFailure {
+    let mut judged = judge(wat);
+    let poisoned = judged.remove(2);
+    for one in &judged {
+        assert_eq!((one.verdict.action, &one.failure), (Action::Allow, &None), "a message beside the poison");
+    }
+    assert_eq!(poisoned.verdict.action, Action::Block, "the failure policy is `closed`");
+    assert!(poisoned.verdict.matches.is_empty());
+    poisoned.failure.expect("a failure on the poison")
+}
+
+/// The failure that all five messages have.
+#[track_caller]
+fn failure_of_all(wat: &Wat) -> ScanFailure {
+    let judged = judge(wat);
+    assert!(judged.iter().all(|one| one.verdict.action == Action::Block), "the failure policy is `closed`");
+    let failure = judged[0].failure.clone().expect("a failure");
+    assert!(judged.iter().all(|one| one.failure.as_ref() == Some(&failure)), "{judged:?}");
+    failure
+}
+
+#[track_caller]
+fn assert_trap(failure: &ScanFailure, reason: &str) {
+    assert!(matches!(failure, ScanFailure::Trap(found) if found.contains(reason)), "{failure:?}");
+}
+
+#[test]
+fn an_honest_module_passes() {
+    for one in judge(&HONEST) {
+        assert_eq!((one.verdict.action, one.failure), (Action::Allow, None), "or the other tests show nothing");
+    }
+}
+
+#[test]
+fn loop_in_the_start_function() {
+    let functions = "(func $start (loop $forever (br $forever))) (start $start)";
+    assert_eq!(start_failure(&Wat { functions, ..HONEST }), ScanFailure::Deadline);
+}
+
+#[test]
+fn loop_in_areas() {
+    let areas = "(loop $forever (br $forever)) (unreachable)";
+    assert_eq!(start_failure(&Wat { areas, ..HONEST }), ScanFailure::Deadline);
+}
+
+#[test]
+fn loop_in_init() {
+    let init = "(loop $forever (br $forever)) (unreachable)";
+    assert_eq!(start_failure(&Wat { init, ..HONEST }), ScanFailure::Deadline);
+}
+
+#[test]
+fn loop_on_one_message() {
+    assert_eq!(poison_failure(FOREVER), ScanFailure::Deadline);
+}
+
+#[test]
+fn init_that_refuses() {
+    assert_eq!(start_failure(&Wat { init: "(i32.const 77)", ..HONEST }), ScanFailure::Refused(77));
+}
+
+#[test]
+fn init_that_traps() {
+    assert_trap(&start_failure(&Wat { init: "(unreachable)", ..HONEST }), "unreachable");
+}
+
+#[test]
+fn scan_that_refuses() {
+    // The cursor says that all verdicts stand, and they do: only the call is odd.
+    let judged = judge(&Wat { answer: "(i32.const 5)", ..HONEST });
+    assert!(judged.iter().all(|one| one.verdict.action == Action::Allow && one.failure.is_none()), "{judged:?}");
+    // Without a verdict there is nothing that could stand.
+    let after = "(i64.store (i32.const 0x110000) (i64.const 0))";
+    assert_eq!(failure_of_all(&Wat { after, answer: "(i32.const 5)", ..HONEST }), ScanFailure::Refused(5));
+}
+
+#[test]
+fn trap_on_one_message() {
+    assert_trap(&poison_failure("(unreachable)"), "unreachable");
+}
+
+#[test]
+fn trap_that_does_not_come_again() {
+    // In company only: the second try is alone, and its verdict stands.
+    let poison = "(if (i32.gt_u (local.get $count) (i32.const 1)) (then (unreachable)))";
+    let judged = judge(&Wat { poison, ..HONEST });
+    assert!(judged.iter().all(|one| one.verdict.action == Action::Allow && one.failure.is_none()), "{judged:?}");
+}
+
+#[test]
+fn access_beyond_memory() {
+    assert_trap(&poison_failure("(drop (i32.load (i32.const 0x7FFFFFF0)))"), "out of bounds");
+}
+
+#[test]
+fn recursion_without_end() {
+    let functions = "(func $down (call $down) (call $down))";
+    let failure = poison_failure_of(&Wat { functions, poison: "(call $down)", ..HONEST });
+    assert_trap(&failure, "stack");
+}
+
+#[test]
+fn memory_that_grows_without_end() {
+    let poison = "(loop $grow (drop (memory.grow (i32.const 16))) (br $grow))";
+    assert_eq!(poison_failure(poison), ScanFailure::Memory);
+    let init = "(loop $grow (drop (memory.grow (i32.const 16))) (br $grow)) (unreachable)";
+    assert_eq!(start_failure(&Wat { init, ..HONEST }), ScanFailure::Memory);
+}
+
+#[test]
+fn table_that_grows_without_end() {
+    let functions = "(table $table 0 funcref)";
+    let poison = "(loop $grow (drop (table.grow $table (ref.null func) (i32.const 999))) (br $grow))";
+    assert_eq!(poison_failure_of(&Wat { functions, poison, ..HONEST }), ScanFailure::Memory);
+}
+
+#[test]
+fn memory_that_is_huge_from_the_start() {
+    let imports = r#"(import "env" "memory" (memory 30000))"#;
+    assert_eq!(start_failure(&Wat { imports, ..HONEST }), ScanFailure::Memory);
+}
+
+#[test]
+fn all_the_memory_there_is() {
+    let imports = r#"(import "env" "memory" (memory 65536))"#;
+    let module = runtime().0.module(&Wat { imports, ..HONEST }.bytes()).expect("nothing is wrong before it starts");
+    let error = Filter::new(&runtime().0, parts(module)).expect_err("no room for the pack");
+    assert!(matches!(error, LoadError::Sandbox(_)), "{error:?}");
+}
+
+#[test]
+fn pack_that_a_guest_overwrites() {
+    // The neighbour maps the same pack; what a guest writes is its own copy.
+    let (runtime, module) = runtime();
+    let init = "(memory.fill (local.get $pack) (i32.const 0xFF) (local.get $bytes)) (i32.const 0)";
+    let vandal = runtime.module(&Wat { init, ..HONEST }.bytes()).expect("a module");
+    let good = parts(module.clone());
+    let filter = Filter::new(runtime, good.clone()).expect("the good filter starts");
+    let vandal = Filter::new(runtime, Parts { module: vandal, ..good }).expect("it starts");
+    let _overwritten = vandal.worker().expect("it has workers");
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&[Message::body("the casino")], &mut judged);
+    assert_eq!(judged[0].verdict.action, Action::Block);
+}
+
+#[test]
+fn area_beyond_memory() {
+    let beyond = "(i64.const 0xFFFF000000110000)";
+    assert_eq!(start_failure(&Wat { areas: beyond, ..HONEST }), ScanFailure::Answer);
+    let beyond = "(i64.const 0x00000000FFFF0000)";
+    assert_eq!(start_failure(&Wat { areas: beyond, ..HONEST }), ScanFailure::Answer);
+}
+
+#[test]
+fn area_that_begins_in_memory_and_ends_beyond() {
+    // The pack of these tests takes one page behind the module's 24.
+    let in_area = "(i64.const 0x0018000000110000)";
+    assert_eq!(start_failure(&Wat { areas: in_area, ..HONEST }), ScanFailure::Answer);
+    let out_area = "(i64.const 0x000000000018FFF8)";
+    assert_eq!(start_failure(&Wat { areas: out_area, ..HONEST }), ScanFailure::Answer);
+}
+
+#[test]
+fn more_messages_done_than_asked() {
+    let after = "(i32.store (i32.const 0x110000) (i32.const 1000000))";
+    let judged = judge(&Wat { after, ..HONEST });
+    assert!(judged.iter().all(|one| one.verdict.action == Action::Allow && one.failure.is_none()), "{judged:?}");
+}
+
+#[test]
+fn fewer_messages_done_than_asked() {
+    let after = "(i32.store (i32.const 0x110000) (i32.const 0))";
+    assert_eq!(failure_of_all(&Wat { after, ..HONEST }), ScanFailure::Answer);
+}
+
+#[test]
+fn more_bytes_of_verdicts_than_there_are() {
+    let after = "(i32.store (i32.const 0x110004) (i32.const -1))";
+    assert_eq!(failure_of_all(&Wat { after, ..HONEST }), ScanFailure::Answer);
+}
+
+#[test]
+fn fewer_bytes_of_verdicts_than_there_are() {
+    let after = "(i32.store (i32.const 0x110004) (i32.const 3))";
+    assert_eq!(failure_of_all(&Wat { after, ..HONEST }), ScanFailure::Answer);
+}
+
+#[test]
+fn action_that_does_not_exist() {
+    assert_eq!(poison_failure("(i32.store8 (local.get $out) (i32.const 9))"), ScanFailure::Answer);
+}
+
+#[test]
+fn flag_that_does_not_exist() {
+    assert_eq!(poison_failure("(i32.store8 offset=1 (local.get $out) (i32.const 0x80))"), ScanFailure::Answer);
+}
+
+#[test]
+fn more_matches_than_a_verdict_has() {
+    assert_eq!(poison_failure("(i32.store16 offset=2 (local.get $out) (i32.const 0xFFFF))"), ScanFailure::Answer);
+}
+
+/// Harm that writes one match with these fields.
+macro_rules! one_match {
+    ($start:literal, $end:literal, $term:literal, $evidence:literal) => {
+        concat!(
+            "(i32.store (local.get $out) (i32.const 0x10004)) (local.set $size (i32.const 20))",
+            "(i32.store offset=4 (local.get $out) (i32.const ",
+            $start,
+            ")) (i32.store offset=8 (local.get $out) (i32.const ",
+            $end,
+            ")) (i32.store offset=12 (local.get $out) (i32.const ",
+            $term,
+            ")) (i32.store offset=16 (local.get $out) (i32.const ",
+            $evidence,
+            "))"
+        )
+    };
+}
+
+#[test]
+fn match_that_could_be() {
+    let judged = judge(&Wat { poison: one_match!(0, 7, 0, 0), ..HONEST });
+    assert_eq!(judged[2].failure, None, "or the next tests show nothing");
+    assert_eq!((judged[2].verdict.action, judged[2].verdict.matches.len()), (Action::Block, 1));
+}
+
+#[test]
+fn span_beyond_the_text() {
+    assert_eq!(poison_failure(one_match!(0, 8, 0, 0)), ScanFailure::Answer);
+}
+
+#[test]
+fn span_that_is_empty_or_ends_before_it_begins() {
+    assert_eq!(poison_failure(one_match!(3, 3, 0, 0)), ScanFailure::Answer);
+    assert_eq!(poison_failure(one_match!(5, 3, 0, 0)), ScanFailure::Answer);
+}
+
+#[test]
+fn term_that_does_not_exist() {
+    assert_eq!(poison_failure(one_match!(0, 7, 1, 0)), ScanFailure::Answer);
+}
+
+#[test]
+fn evidence_that_does_not_exist() {
+    assert_eq!(poison_failure(one_match!(0, 7, 0, 0x8000)), ScanFailure::Answer);
+}
+
+#[test]
+fn other_version_of_the_boundary() {
+    let error = load_error(&Wat { section: r#"(@custom "tamis_abi" "\02\00\00\00")"#, ..HONEST }.bytes());
+    assert!(matches!(error, LoadError::Abi { expected: ABI_VERSION, found: 2 }), "{error:?}");
+}
+
+#[test]
+fn no_version_of_the_boundary() {
+    for section in ["", r#"(@custom "tamis_abi" "\01")"#] {
+        let error = load_error(&Wat { section, ..HONEST }.bytes());
+        assert!(matches!(error, LoadError::Export("custom section `tamis_abi`")), "{error:?}");
+    }
+}
+
+#[test]
+fn import_of_more_than_memory() {
+    for more in [
+        r#"(import "env" "memory" (memory 24)) (import "env" "clock" (func (result i64)))"#,
+        r#"(import "env" "memory" (memory 24)) (import "wasi_snapshot_preview1" "fd_write" (func))"#,
+        r#"(import "env" "memory" (memory 24)) (import "env" "global" (global i32))"#,
+        r#"(import "other" "memory" (memory 24))"#,
+        r#"(import "env" "memory" (memory 24 48))"#,
+    ] {
+        let error = load_error(&Wat { imports: more, ..HONEST }.bytes());
+        assert!(matches!(error, LoadError::Import(_)), "{more}: {error:?}");
+    }
+}
+
+#[test]
+fn memory_of_its_own() {
+    let error = load_error(&Wat { imports: "(memory 24)", ..HONEST }.bytes());
+    assert!(matches!(error, LoadError::Export("import of `env.memory`")), "{error:?}");
+}
+
+#[test]
+fn no_exports() {
+    let text = format!("(module {} {})", HONEST.section, HONEST.imports);
+    let error = load_error(&wat::parse_str(text).expect("good WAT"));
+    assert!(matches!(error, LoadError::Export("function `tamis_areas() -> i64`")), "{error:?}");
+}
+
+#[test]
+fn exports_of_other_signatures() {
+    let of = |functions: &str| {
+        let text = format!("(module {} {} {functions})", HONEST.section, HONEST.imports);
+        match load_error(&wat::parse_str(text).expect("good WAT")) {
+            LoadError::Export(lacking) => lacking,
+            other => panic!("{other:?}"),
+        }
+    };
+    let areas = r#"(func (export "tamis_areas") (result i64) unreachable)"#;
+    let init = r#"(func (export "tamis_init") (param i32 i32 i32) (result i32) unreachable)"#;
+    assert!(of(r#"(func (export "tamis_areas") (result i32) unreachable)"#).contains("tamis_areas"));
+    assert!(of(r#"(global (export "tamis_areas") i64 (i64.const 0))"#).contains("tamis_areas"));
+    assert!(of(&format!(r#"{areas} (func (export "tamis_init") (param i32))"#)).contains("tamis_init"));
+    let scan = r#"(func (export "tamis_scan") (param i64 i32) (result i32) unreachable)"#;
+    assert!(of(&format!("{areas} {init} {scan}")).contains("tamis_scan"));
+}
+
+#[test]
+fn features_that_filters_do_not_get() {
+    let not_a_module = |wat: &Wat| {
+        let error = load_error(&wat.bytes());
+        assert!(matches!(error, LoadError::NotAModule(_)), "{error:?}");
+    };
+    not_a_module(&Wat { functions: "(memory $second 1)", ..HONEST });
+    not_a_module(&Wat { functions: "(func $tail (return_call $tail))", ..HONEST });
+}
+
+#[test]
+fn not_webassembly_at_all() {
+    for bytes in [&b""[..], b"viagra", b"\0asm", b"\x7FELF\x02\x01\x01", b"\0asm\x02\0\0\0"] {
+        let error = load_error(bytes);
+        assert!(
+            matches!(error, LoadError::NotAModule(_) | LoadError::Export("custom section `tamis_abi`")),
+            "{bytes:?}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn webassembly_cut_short() {
+    let bytes = HONEST.bytes();
+    // The names come last, behind two bytes of their section, and a module is whole without them.
+    let names = bytes.windows(5).position(|five| five == b"\x04name").expect("WAT has names");
+    for end in 0..names - 2 {
+        assert!(runtime().0.module(&bytes[..end]).is_err(), "the first {end} of {} bytes load", bytes.len());
+    }
+    assert!(runtime().0.module(&bytes[..names - 2]).is_ok(), "or the test shows nothing");
+    Neighbour::new().assert_judges();
+}
+
+#[test]
+fn machine_code() {
+    let engine = wasmtime::Engine::default();
+    let code = engine.precompile_module(&HONEST.bytes()).expect("it compiles");
+    let error = load_error(&code);
+    assert!(matches!(&error, LoadError::NotAModule(reason) if reason.contains("machine code")), "{error:?}");
+}
+
+#[test]
+fn larger_than_the_limit() {
+    let runtime = Runtime::new(RuntimeConfig::default().module_bytes_max(100)).expect("a runtime");
+    let error = runtime.module(&HONEST.bytes()).expect_err("more than 100 bytes");
+    assert!(matches!(&error, LoadError::NotAModule(reason) if reason.contains("limit is 100")), "{error:?}");
+}
+
+#[test]
+fn failure_policy_is_that_of_the_channel() {
+    let (runtime, _) = runtime();
+    let module = runtime.module(&Wat { poison: "(unreachable)", ..HONEST }.bytes()).expect("a module");
+    let failure = vec![FailurePolicy::Open, FailurePolicy::Closed];
+    let filter = Filter::new(runtime, Parts { failure, ..parts(module) }).expect("it starts");
+    let on = |channel| Message { channel: tamis_guest::ChannelId(channel), ..Message::body("!poison") };
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&[on(0), on(1), on(2)], &mut judged);
+    let actions: Vec<Action> = judged.iter().map(|one| one.verdict.action).collect();
+    assert_eq!(actions, [Action::Flag, Action::Block, Action::Hold], "open, closed, and hold where none is given");
+}

@@ -19,7 +19,7 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start)?
     } else {
-        read_folded(spelling, text, start)?
+        read_folded(spelling, pattern.flags, text, start)?
     };
     if u32::from(reading.evidence.0) & !pattern.folds != 0 {
         return None;
@@ -46,7 +46,7 @@ struct Reading {
 }
 
 /// Reads letter by letter, folding.
-fn read_folded(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
+fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Reading> {
     let mut reading = Reading {
         start,
         last: start,
@@ -79,14 +79,19 @@ fn read_folded(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
             continue;
         }
         let is_satisfied = run >= current.run;
+        if is_satisfied && next.is_none() && flags & END_OPEN != 0 {
+            break;
+        }
         let onward = if is_satisfied { next.and_then(|next| agree(code, class, &next)) } else { None };
         let (evidence, advances) = match onward {
             Some(evidence) => (evidence, true),
             None => match agree(code, class, &current) {
                 Some(evidence) if !is_satisfied => (evidence, false),
-                // One more than the pattern has. After the last letter it belongs to the match only if it
-                // touches it.
-                Some(evidence) if next.is_some() || gap.characters == 0 => (evidence.with(Evidence::REPEAT), false),
+                // One more than the pattern has: no digit, or it would be another number, and after the last
+                // letter only if it touches it.
+                Some(evidence) if script(code) != Script::Digit && (next.is_some() || gap.characters == 0) => {
+                    (evidence.with(Evidence::REPEAT), false)
+                }
                 _ if is_satisfied && next.is_none() => break,
                 _ => return None,
             },

@@ -13,12 +13,12 @@ use tamis_guest::compile::Diagnostic;
 #[non_exhaustive]
 pub enum LoadError {
     /// A file could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}: {error}", path.display())]
     Read {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        error: io::Error,
     },
     /// What a file holds cannot be used.
     #[error("{}: {error}", path.display())]
@@ -29,7 +29,7 @@ pub enum LoadError {
         error: Box<LoadError>,
     },
     /// There is nothing in the folder that could be a list.
-    #[error("no lists in {}: expected files such as en/fraud.scam.toml, and taxonomy.toml beside the folders", .0.display())]
+    #[error("no lists in {}: a folder of lists has taxonomy.toml, policy.toml, and lists such as en/fraud.scam.toml", .0.display())]
     NoLists(PathBuf),
     /// Lists, taxonomy or policy have errors.
     #[error("{}", render(.0))]

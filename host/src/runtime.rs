@@ -161,6 +161,9 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
     if Engine::detect_precompiled(wasm).is_some() {
         return Err(not_a_module("machine code; only WebAssembly is accepted, and compiled here".to_owned()));
     }
+    if !wasm.starts_with(b"\0asm") {
+        return Err(not_a_module("it does not begin like WebAssembly".to_owned()));
+    }
     let mut version = None;
     let mut pages = None;
     for payload in Parser::new(0).parse_all(wasm) {

@@ -129,6 +129,9 @@ fn compile_terms(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>,
 /// Compiles a folder of lists to a pack.
 fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
     let taxonomy_path = folder.join("taxonomy.toml");
+    if !taxonomy_path.is_file() {
+        return Err(LoadError::NoLists(folder.to_owned()));
+    }
     let taxonomy = read_text(&taxonomy_path, warnings)?;
     let (taxonomy, diagnostics) = Taxonomy::parse(&taxonomy_path.to_string_lossy(), &taxonomy);
     warnings.extend(diagnostics);
@@ -160,7 +163,7 @@ fn list_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let all = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
-    all.map_err(|source| LoadError::Read { path: folder.to_owned(), source })
+    all.map_err(|error| LoadError::Read { path: folder.to_owned(), error })
 }
 
 fn read_policy(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<PolicySource, LoadError> {
@@ -185,5 +188,5 @@ fn read_text(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<String, Load
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })
+    fs::read(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })
 }

@@ -1,5 +1,7 @@
 //! Verdicts as JSON. These types are the contract with whoever reads them; nothing else is serialised.
 
+use std::io::{self, Write};
+
 use serde::Serialize;
 use serde_json::Value;
 use tamis_guest::Pack;
@@ -56,5 +58,10 @@ impl<'a> VerdictJson<'a> {
             flags: judged.verdict.flags.names().collect(),
             failure: judged.failure.as_ref().map(ToString::to_string),
         }
+    }
+
+    /// Writes it without a line end.
+    pub(crate) fn write(&self, out: impl Write) -> io::Result<()> {
+        serde_json::to_writer(out, self).map_err(io::Error::from)
     }
 }

@@ -1,18 +1,23 @@
 //! What people read: verdicts with carets under the words, diagnostics, errors, numbers.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Diagnostic, Level};
-use tamis_guest::{Action, Pack, Span};
+use tamis_guest::{Action, Evidence, Pack, Severity, Span, TermId};
 use tamis_host::Judged;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::input::Line;
 
-/// Most columns of a message that are shown around a match.
+/// Columns at which a message is wrapped.
 const WIDTH_MAX: usize = 100;
+/// Most characters of a term that are shown.
+const TERM_MAX: usize = 70;
+/// Most lines of a message that are shown.
+const LINES_MAX: usize = 8;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -26,11 +31,9 @@ fn color(action: Action) -> Style {
     }
 }
 
-/// Writes a verdict that is not `allow` without matches.
+/// Writes a verdict: the message with its matches marked, then each term once, the gravest first.
 pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: &Pack<'_>) -> io::Result<()> {
     let text = String::from_utf8_lossy(&line.text);
-    // Spans count bytes of the original; in a text that had to be repaired they would point astray.
-    let is_exact = text.len() == line.text.len();
     let action = judged.verdict.action;
     let style = color(action).bold();
     let id = match &line.id {
@@ -40,80 +43,91 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
     let notes: Vec<&str> = judged.verdict.flags.names().collect();
     let notes = if notes.is_empty() { String::new() } else { format!("  ({})", notes.join(", ")) };
     writeln!(out, "{style}{}{style:#} {BOLD}{id}{BOLD:#}{DIM}{notes}{DIM:#}", action.name())?;
+
+    // Spans count bytes of the original; in a text that had to be repaired they would point astray.
+    let is_exact = text.len() == line.text.len();
+    let spans: Vec<Span> =
+        if is_exact { judged.verdict.matches.iter().map(|found| found.span).collect() } else { Vec::new() };
+    let lines = wrapped(&text).filter(|row| spans.is_empty() || row.iter().any(|(at, _)| is_marked(&spans, *at)));
+    for row in lines.take(if spans.is_empty() { 1 } else { LINES_MAX }) {
+        let graphemes: String = row.iter().map(|(_, grapheme)| &grapheme[..]).collect();
+        writeln!(out, "   | {}", graphemes.trim_end())?;
+        let mark =
+            |(at, grapheme): &(usize, String)| if is_marked(&spans, *at) { "^" } else { " " }.repeat(grapheme.width());
+        let marks: String = row.iter().map(mark).collect();
+        if !marks.trim_end().is_empty() {
+            writeln!(out, "   | {style}{}{style:#}", marks.trim_end())?;
+        }
+    }
     if let Some(failure) = &judged.failure {
         writeln!(out, "   = the filter failed on this message: {failure}")?;
     }
-    if judged.verdict.matches.is_empty() {
-        writeln!(out, "   | {}", shown(&text, 0..text.len().min(4 * WIDTH_MAX)).0)?;
-    }
+
+    let mut terms: Vec<(Reverse<Severity>, TermId, Evidence)> = Vec::new();
     for found in &judged.verdict.matches {
-        let term = pack.term(found.term);
+        match terms.iter_mut().find(|(_, term, _)| *term == found.term) {
+            Some((_, _, evidence)) => *evidence = evidence.with(found.evidence),
+            None => terms.push((Reverse(pack.term(found.term).severity), found.term, found.evidence)),
+        }
+    }
+    terms.sort();
+    for (Reverse(severity), term, evidence) in terms {
+        let term = pack.term(term);
         let category = pack.category(term.category);
+        let mut about =
+            format!("{}, severity {}: `{}` of {}", category.id, severity as u8, shortened(term.text), term.list);
+        let names: Vec<&str> = evidence.names().collect();
+        if !names.is_empty() {
+            about += &format!(", written with {}", names.join(", "));
+        }
         let clauses: Vec<&str> = category.clauses().collect();
-        let evidence: Vec<&str> = found.evidence.names().collect();
-        if is_exact {
-            let (excerpt, before, width) = excerpt(&text, found.span);
-            writeln!(out, "   | {excerpt}")?;
-            write!(out, "   | {:before$}{style}{}{style:#} ", "", "^".repeat(width.max(1)))?;
-        } else {
-            write!(out, "   | bytes {}..{} ", found.span.start, found.span.end)?;
+        if !clauses.is_empty() {
+            about += &format!("{DIM}; clauses {}{DIM:#}", clauses.join(" "));
         }
-        write!(out, "{} severity {}", category.id, term.severity as u8)?;
-        if !evidence.is_empty() {
-            write!(out, ", written with {}", evidence.join(", "))?;
-        }
-        writeln!(out)?;
-        let clauses = if clauses.is_empty() { String::new() } else { format!("; clauses {}", clauses.join(" ")) };
-        writeln!(out, "   {DIM}= term `{}` of {}{clauses}{DIM:#}", term.text, term.list)?;
+        writeln!(out, "   = {about}")?;
     }
     Ok(())
 }
 
-/// The part of the text around the span, columns before the span, and columns of the span.
-fn excerpt(text: &str, span: Span) -> (String, usize, usize) {
-    let (start, end) = (span.start as usize, (span.end as usize).min(text.len()));
-    let (inside, width) = shown(text, start..end);
-    let room = WIDTH_MAX.saturating_sub(width.min(WIDTH_MAX)) / 2;
-    let mut from = start;
-    let mut columns = 0;
-    for (at, grapheme) in text[..start].grapheme_indices(true).rev() {
-        columns += grapheme.width().max(1);
-        if columns > room {
-            break;
-        }
-        from = at;
-    }
-    let mut to = end;
-    columns = 0;
-    for (at, grapheme) in text[end..].grapheme_indices(true) {
-        columns += grapheme.width().max(1);
-        if columns > room {
-            break;
-        }
-        to = end + at + grapheme.len();
-    }
-    let (before, before_width) = shown(text, from..start);
-    let (after, _) = shown(text, end..to);
-    let (left, left_width) = if from > 0 { ("…", 1) } else { ("", 0) };
-    let right = if to < text.len() { "…" } else { "" };
-    (format!("{left}{before}{inside}{after}{right}"), left_width + before_width, width)
+fn is_marked(spans: &[Span], at: usize) -> bool {
+    spans.iter().any(|span| (span.start as usize..span.end as usize).contains(&at))
 }
 
-/// A piece of a text as a terminal can show it, and its columns.
-fn shown(text: &str, range: std::ops::Range<usize>) -> (String, usize) {
-    let mut end = range.end;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    // Control characters could write over what stands beside them, invisible ones would hide.
+/// The text in rows of graphemes as a terminal can show them, each with its byte.
+fn wrapped(text: &str) -> impl Iterator<Item = Vec<(usize, String)>> {
+    let mut graphemes = text.grapheme_indices(true).map(|(at, grapheme)| (at, shown(grapheme)));
+    let mut row: Vec<(usize, String)> = Vec::new();
+    std::iter::from_fn(move || {
+        let width = |row: &[(usize, String)]| row.iter().map(|(_, grapheme)| grapheme.width()).sum::<usize>();
+        while width(&row) <= WIDTH_MAX {
+            match graphemes.next() {
+                Some(next) => row.push(next),
+                None => return (!row.is_empty()).then(|| std::mem::take(&mut row)),
+            }
+        }
+        // Between words, if one ends in the second half of the row.
+        let space = row.iter().rposition(|(_, grapheme)| grapheme == " ").filter(|&at| at > row.len() / 2);
+        let rest = row.split_off(space.map_or(row.len() - 1, |at| at + 1));
+        Some(std::mem::replace(&mut row, rest))
+    })
+}
+
+/// A grapheme as a terminal can show it: control characters could write over what stands beside them,
+/// invisible ones would hide.
+fn shown(grapheme: &str) -> String {
     let visible = |c: char| match c {
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}' => '·',
         c if c.is_control() => ' ',
         c => c,
     };
-    let piece: String = text[range.start..end].chars().map(visible).collect();
-    let width = piece.width();
-    (piece, width)
+    grapheme.chars().map(visible).collect()
+}
+
+fn shortened(term: &str) -> String {
+    if term.chars().count() <= TERM_MAX {
+        return term.to_owned();
+    }
+    term.chars().take(TERM_MAX - 1).chain(['…']).collect()
 }
 
 /// Writes diagnostics to standard error.

@@ -105,12 +105,12 @@ impl Report {
                 CheckFormat::Text if action == Action::Allow && judged.verdict.matches.is_empty() => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
                 CheckFormat::Ndjson => {
-                    serde_json::to_writer(&mut self.out, &VerdictJson::new(&line.id, judged, &pack))?;
+                    VerdictJson::new(&line.id, judged, &pack).write(&mut self.out)?;
                     self.out.write_all(b"\n")?;
                 }
                 CheckFormat::Json => {
                     self.out.write_all(if is_first { b"[\n" } else { b",\n" })?;
-                    serde_json::to_writer(&mut self.out, &VerdictJson::new(&line.id, judged, &pack))?;
+                    VerdictJson::new(&line.id, judged, &pack).write(&mut self.out)?;
                 }
             }
         }
@@ -132,7 +132,8 @@ impl Report {
                 let terms = generation.parts().pack.pack().terms_count() as u64;
                 let seconds = started.elapsed().as_secs_f64();
                 let messages = if total == 1 { "message" } else { "messages" };
-                writeln!(self.out, "{} {messages}: {}", text::count(total), counts.join(", "))?;
+                let colon = if total > 0 { ": " } else { "" };
+                writeln!(self.out, "{} {messages}{colon}{}", text::count(total), counts.join(", "))?;
                 writeln!(
                     self.out,
                     "judged in {:.1} ms by generation {}, {} terms",

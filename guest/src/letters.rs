@@ -1,6 +1,7 @@
 //! The letters of a pattern, read from its spelling: what verification compares a text with and what
 //! the compiler makes keys from.
 
+use crate::Evidence;
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, Symbol, decode, script, symbol};
 
 /// Inside a word: `can't` is also written `cant`.
@@ -13,6 +14,8 @@ pub(crate) struct Letter {
     pub(crate) code: u32,
     /// Its class.
     pub(crate) class: Symbol,
+    /// What it took to come to the code: its own marks, its own alphabet.
+    pub(crate) kind: Evidence,
     /// How often it stands in a row.
     pub(crate) run: u32,
     /// The words of a phrase part before it.
@@ -52,7 +55,7 @@ impl Iterator for Letters<'_> {
                 }
                 _ => {}
             }
-            let (code, _) = fold::letter(char);
+            let (code, kind) = fold::letter(char);
             let script = script(code);
             // Scripts without spaces have no joints: any separator may stand between their letters.
             let joint =
@@ -61,7 +64,7 @@ impl Iterator for Letters<'_> {
             match &mut self.pending {
                 Some(pending) if pending.code == code && !joint => pending.run += 1,
                 pending => {
-                    if let Some(letter) = pending.replace(Letter { code, class, run: 1, joint }) {
+                    if let Some(letter) = pending.replace(Letter { code, class, kind, run: 1, joint }) {
                         return Some(letter);
                     }
                 }

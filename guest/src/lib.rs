@@ -42,6 +42,7 @@ mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod fold;
+mod leet;
 mod letters;
 mod message;
 pub mod pack;

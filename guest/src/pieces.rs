@@ -5,6 +5,7 @@
 use alloc::vec::Vec;
 
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol};
+use crate::leet;
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
@@ -33,7 +34,16 @@ pub(crate) struct Piece {
     first: u32,
     end: u32,
     pub(crate) gap: Gap,
-    script: Script,
+    kind: Kind,
+}
+
+/// What a piece is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Kind {
+    Letters,
+    Digits,
+    /// Signs that may be letters.
+    Signs,
 }
 
 /// A message taken apart. Keeps its memory from message to message.
@@ -49,6 +59,8 @@ pub(crate) struct Pieces {
     /// Whether there are letters of scripts without spaces.
     pub(crate) has_unspaced: bool,
     pub(crate) is_utf8: bool,
+    /// Where the last sign ends that was read as a letter.
+    signs_end: usize,
 }
 
 impl Pieces {
@@ -60,6 +72,7 @@ impl Pieces {
         self.starts.clear();
         self.has_unspaced = false;
         self.is_utf8 = true;
+        self.signs_end = 0;
         if symbols == Symbols::OfUnspacedText && text.is_ascii() {
             self.read_ascii(text);
         } else {
@@ -73,8 +86,8 @@ impl Pieces {
     fn read_any(&mut self, text: &[u8]) {
         let mut between = Between::start();
         let mut previous_symbol = IGNORABLE;
-        // Of the piece being read: its script, and whether its last letter is lower case.
-        let mut open: Option<(Script, bool)> = None;
+        // Of the piece being read: its kind, and whether its last letter is lower case.
+        let mut open: Option<(Kind, bool)> = None;
         let mut at = 0;
         while at < text.len() {
             let (code, length) = decode(&text[at..]);
@@ -82,11 +95,24 @@ impl Pieces {
             let class = symbol(code);
             let start = at as u32;
             at += length;
-            if class <= SEPARATOR {
-                if class == SEPARATOR {
-                    between.add(char::from_u32(code).is_some_and(char::is_whitespace));
-                    open = None;
-                    previous_symbol = SEPARATOR;
+            if class == IGNORABLE {
+                continue;
+            }
+            if class == SEPARATOR {
+                previous_symbol = SEPARATOR;
+                let after_letter = open.is_some();
+                match leet::sign_byte(code).filter(|_| is_letter_sign(code, after_letter, &text[at..])) {
+                    Some(sign) => {
+                        match open {
+                            Some((Kind::Signs, _)) => self.add_letter(sign),
+                            _ => self.begin_piece(start, between.take(), Kind::Signs, sign),
+                        }
+                        open = Some((Kind::Signs, false));
+                    }
+                    None => {
+                        between.add(char::from_u32(code).is_some_and(char::is_whitespace));
+                        open = None;
+                    }
                 }
                 continue;
             }
@@ -102,13 +128,14 @@ impl Pieces {
                 between = Between::start();
                 continue;
             }
+            let kind = if script == Script::Digit { Kind::Digits } else { Kind::Letters };
             let letter = class_byte(class);
             let (is_lower, is_upper) = case(code);
             match open {
-                Some((of, was_lower)) if of == script && !(was_lower && is_upper) => self.add_letter(letter),
-                _ => self.begin_piece(start, between.take(), script, letter),
+                Some((of, was_lower)) if of == kind && !(was_lower && is_upper) => self.add_letter(letter),
+                _ => self.begin_piece(start, between.take(), kind, letter),
             }
-            open = Some((script, is_lower));
+            open = Some((kind, is_lower));
         }
     }
 
@@ -117,17 +144,59 @@ impl Pieces {
         let mut between = Between::start();
         let mut at = 0;
         while at < text.len() {
-            let kind = ASCII[usize::from(text[at])];
-            match kind.script {
-                None if kind.class == SEPARATOR as u8 => {
-                    between.add(kind.is_space);
+            let ascii = ASCII[usize::from(text[at])];
+            match ascii.kind {
+                AsciiKind::Ignorable => at += 1,
+                AsciiKind::Sign if is_letter_sign(text[at].into(), self.touches_letter(text, at), &text[at + 1..]) => {
+                    at = self.read_signs(text, at, &mut between);
+                }
+                AsciiKind::Separator | AsciiKind::Sign => {
+                    between.add(ascii.is_space);
                     at += 1;
                 }
-                None => at += 1,
-                Some(Script::Spaced) if let Some(length) = self.read_word(text, at, &mut between) => at += length,
-                Some(script) => at = self.read_piece(text, at, script, &mut between),
+                AsciiKind::Letter if let Some(length) = self.read_word(text, at, &mut between) => at += length,
+                AsciiKind::Letter => at = self.read_piece(text, at, AsciiKind::Letter, Kind::Letters, &mut between),
+                AsciiKind::Digit => at = self.read_piece(text, at, AsciiKind::Digit, Kind::Digits, &mut between),
             }
         }
+    }
+
+    /// Whether the sign at `at` follows a letter, whatever vanishes between.
+    fn touches_letter(&self, text: &[u8], mut at: usize) -> bool {
+        while at > 0 && ASCII[usize::from(text[at - 1])].kind == AsciiKind::Ignorable {
+            at -= 1;
+        }
+        let before = at.checked_sub(1).map(|at| (at, ASCII[usize::from(text[at])].kind));
+        match before {
+            Some((_, AsciiKind::Letter | AsciiKind::Digit)) => true,
+            // A sign that was read as a letter is the last of the last piece.
+            Some((at, AsciiKind::Sign)) => self.signs_end == at + 1,
+            _ => false,
+        }
+    }
+
+    /// Reads signs that are letters, and returns where they end.
+    fn read_signs(&mut self, text: &[u8], mut at: usize, between: &mut Between) -> usize {
+        let mut is_first = true;
+        while at < text.len() {
+            let ascii = ASCII[usize::from(text[at])];
+            match ascii.kind {
+                AsciiKind::Ignorable => {}
+                AsciiKind::Sign if is_first || is_letter_sign(text[at].into(), true, &text[at + 1..]) => {
+                    let sign = leet::sign_byte(text[at].into()).unwrap_or_default();
+                    if is_first {
+                        self.begin_piece(at as u32, between.take(), Kind::Signs, sign);
+                    } else {
+                        self.add_letter(sign);
+                    }
+                    is_first = false;
+                    self.signs_end = at + 1;
+                }
+                _ => break,
+            }
+            at += 1;
+        }
+        at
     }
 
     /// Reads a word of up to seven letters whose letters differ from their neighbours and whose case does
@@ -143,7 +212,7 @@ impl Pieces {
             ((lower.wrapping_add(ONES * (0x80 - b'z' as u64 - 1))) | !(lower + ONES * (0x80 - b'a' as u64))) & HIGHS;
         let length = not_letter.trailing_zeros() as usize / 8;
         // Whatever vanishes may have more of the word behind it.
-        if length == 8 || length == 0 || ASCII[usize::from(text[at + length])].class == IGNORABLE as u8 {
+        if length == 8 || length == 0 || ASCII[usize::from(text[at + length])].kind == AsciiKind::Ignorable {
             return None;
         }
         let within = (1u64 << (8 * length)) - 1;
@@ -159,35 +228,33 @@ impl Pieces {
         self.letters.extend(letters.to_le_bytes());
         self.letters.truncate(first as usize + length);
         let piece =
-            Piece { start: at as u32, first, end: first + length as u32, gap: between.take(), script: Script::Spaced };
+            Piece { start: at as u32, first, end: first + length as u32, gap: between.take(), kind: Kind::Letters };
         self.pieces.push(piece);
         Some(length)
     }
 
     /// Reads a piece letter by letter and returns where it ends.
-    fn read_piece(&mut self, text: &[u8], mut at: usize, script: Script, between: &mut Between) -> usize {
-        let kind = ASCII[usize::from(text[at])];
-        self.begin_piece(at as u32, between.take(), script, kind.class);
-        let mut was_lower = kind.is_lower;
+    fn read_piece(&mut self, text: &[u8], mut at: usize, of: AsciiKind, kind: Kind, between: &mut Between) -> usize {
+        let ascii = ASCII[usize::from(text[at])];
+        self.begin_piece(at as u32, between.take(), kind, ascii.class);
+        let mut was_lower = ascii.is_lower;
         at += 1;
         while at < text.len() {
-            let kind = ASCII[usize::from(text[at])];
-            match kind.script {
-                Some(of) if of == script && !(was_lower && kind.is_upper) => {
-                    self.add_letter(kind.class);
-                    was_lower = kind.is_lower;
-                }
-                None if kind.class == IGNORABLE as u8 => {}
-                _ => break,
+            let ascii = ASCII[usize::from(text[at])];
+            if ascii.kind == of && !(was_lower && ascii.is_upper) {
+                self.add_letter(ascii.class);
+                was_lower = ascii.is_lower;
+            } else if ascii.kind != AsciiKind::Ignorable {
+                break;
             }
             at += 1;
         }
         at
     }
 
-    fn begin_piece(&mut self, start: u32, gap: Gap, script: Script, letter: u8) {
+    fn begin_piece(&mut self, start: u32, gap: Gap, kind: Kind, letter: u8) {
         let first = self.letters.len() as u32;
-        self.pieces.push(Piece { start, first, end: first + 1, gap, script });
+        self.pieces.push(Piece { start, first, end: first + 1, gap, kind });
         self.letters.push(letter);
     }
 
@@ -211,6 +278,20 @@ impl Pieces {
         let length = piece.end - piece.first;
         let eight = self.letters[piece.first as usize..].first_chunk().map(|eight| u64::from_le_bytes(*eight))?;
         (length < 8).then(|| eight & ((1 << (8 * length)) - 1))
+    }
+
+    /// Whether pieces are letters among digits and signs that may be letters, all of it a word by itself.
+    pub(crate) fn may_be_leet(&self, first: usize, count: usize) -> bool {
+        let pieces = &self.pieces[first..first + count];
+        let has = |kind: Kind| pieces.iter().any(|piece| piece.kind == kind);
+        let begins = pieces[0].gap != Gap::Touching;
+        let ends = self.pieces.get(first + count).is_none_or(|next| next.gap != Gap::Touching);
+        count > 1 && begins && ends && has(Kind::Letters) && (has(Kind::Digits) || has(Kind::Signs))
+    }
+
+    /// Whether a piece is of signs that may be letters; else it is of letters or digits.
+    pub(crate) fn is_of_signs(piece: &Piece) -> bool {
+        piece.kind == Kind::Signs
     }
 
     /// Whether a word ends with this piece whatever comes next.
@@ -258,7 +339,7 @@ fn joins(a: &Piece, b: &Piece) -> bool {
         Gap::Touching | Gap::Joined => true,
         Gap::Spaced => {
             let single = |piece: &Piece| piece.end - piece.first == 1;
-            (single(a) && single(b)) || (a.script == Script::Digit && b.script == Script::Digit)
+            (single(a) && single(b)) || (a.kind == Kind::Digits && b.kind == Kind::Digits)
         }
         Gap::Apart => false,
     }
@@ -305,34 +386,51 @@ impl Between {
     }
 }
 
-/// What [`Pieces`] needs to know of an ASCII character.
+/// Whether a sign that may be a letter is one here: among letters, not at the end of a sentence.
+fn is_letter_sign(code: u32, after_letter: bool, rest: &[u8]) -> bool {
+    let (next, _) = decode(rest);
+    let before_letter =
+        !rest.is_empty() && (symbol(next) > SEPARATOR || matches!(char::from_u32(next), Some('@' | '$')));
+    before_letter || after_letter && !leet::only_before_letter(code)
+}
+
+/// What an ASCII character is to [`Pieces`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum AsciiKind {
+    Ignorable,
+    Separator,
+    Letter,
+    Digit,
+    /// A separator that may be a letter.
+    Sign,
+}
+
 #[derive(Clone, Copy)]
 struct Ascii {
+    kind: AsciiKind,
     class: u8,
-    /// `None` for what is no letter.
-    script: Option<Script>,
     is_space: bool,
     is_lower: bool,
     is_upper: bool,
 }
 
 static ASCII: [Ascii; 256] = {
-    let mut table =
-        [Ascii { class: SEPARATOR as u8, script: None, is_space: false, is_lower: false, is_upper: false }; 256];
+    let separator = Ascii { kind: AsciiKind::Separator, class: 1, is_space: false, is_lower: false, is_upper: false };
+    let mut table = [separator; 256];
     let mut code = 0;
     while code < 128 {
         let byte = code as u8;
         let class = ascii_symbol(byte);
-        let script = if class <= SEPARATOR {
-            None
-        } else if byte.is_ascii_digit() {
-            Some(Script::Digit)
-        } else {
-            Some(Script::Spaced)
+        let kind = match byte {
+            b'0'..=b'9' => AsciiKind::Digit,
+            b'@' | b'$' | b'!' | b'|' | b'+' | b'(' | b'<' => AsciiKind::Sign,
+            _ if class == IGNORABLE => AsciiKind::Ignorable,
+            _ if class == SEPARATOR => AsciiKind::Separator,
+            _ => AsciiKind::Letter,
         };
         let is_space = matches!(byte, b' ' | b'\t'..=b'\r');
         let (is_lower, is_upper) = (byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
-        table[code] = Ascii { class: class as u8, script, is_space, is_lower, is_upper };
+        table[code] = Ascii { kind, class: class as u8, is_space, is_lower, is_upper };
         code += 1;
     }
     table
@@ -359,7 +457,7 @@ mod tests {
     /// Both readers must agree on every ASCII text, or a verdict would depend on the list.
     #[test]
     fn words_at_a_time_is_the_same_as_character_by_character() {
-        let alphabet = b"abzAZ  .'-\x01\t019@";
+        let alphabet = b"abzAZ  .'-\x01\t019@!$(";
         let mut state = 1u64;
         for length in 0..400 {
             let mut random = || {
@@ -372,7 +470,7 @@ mod tests {
             thorough.read_any(&text);
             assert_eq!(quick.letters, thorough.letters, "{text:?}");
             let shape = |pieces: &Pieces| -> Vec<_> {
-                pieces.pieces.iter().map(|p| (p.start, p.first, p.end, p.gap, p.script)).collect()
+                pieces.pieces.iter().map(|p| (p.start, p.first, p.end, p.gap, p.kind)).collect()
             };
             assert_eq!(shape(&quick), shape(&thorough), "{text:?}");
         }

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::fold::Symbol;
+use crate::leet;
 use crate::pack::{EntryRecord, Gram, Pack};
 use crate::pieces::{Pieces, Symbols};
 
@@ -116,9 +117,20 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
             words.probe(letters, |entry| begin(message, first, entry, candidates));
         } else {
             let mut key = WordKey::default();
-            for piece in message.word_from(first) {
-                message.letters(piece).iter().for_each(|&letter| key.push(letter));
-                words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            let word = message.word_from(first);
+            for (count, piece) in (1..).zip(word) {
+                if !Pieces::is_of_signs(piece) {
+                    message.letters(piece).iter().for_each(|&letter| key.push(letter));
+                    words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+                }
+                if message.may_be_leet(first, count) {
+                    for reading in 0..leet::READINGS {
+                        let letters = word[..count].iter().flat_map(|piece| message.letters(piece));
+                        let mut key = WordKey::default();
+                        letters.for_each(|&letter| key.push(leet::read_byte(letter, reading)));
+                        words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+                    }
+                }
             }
         }
         if !prefixes.filter.is_empty() {
@@ -131,7 +143,8 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
 fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut prefix = [0; PREFIX_LETTERS_MAX];
     let mut count = 0;
-    let letters = message.word_from(first).iter().flat_map(|piece| message.letters(piece));
+    let pieces = message.word_from(first).iter().filter(|piece| !Pieces::is_of_signs(piece));
+    let letters = pieces.flat_map(|piece| message.letters(piece));
     for &letter in letters {
         if count > 0 && prefix[count - 1] == letter {
             continue;

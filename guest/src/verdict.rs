@@ -102,15 +102,24 @@ impl Evidence {
     pub const SEPARATOR: Evidence = Evidence(8);
     /// Letters were repeated: `viiiagra`.
     pub const REPEAT: Evidence = Evidence(16);
+    /// Letters of another alphabet that look the same: `vіаgrа` with Cyrillic letters.
+    pub const LOOK_ALIKE: Evidence = Evidence(32);
+    /// Traditional Han for simplified, Hiragana for Katakana.
+    pub const VARIANT: Evidence = Evidence(64);
+    /// Digits and signs for letters: `v1@gra`.
+    pub const LEET: Evidence = Evidence(128);
     /// All of them.
-    pub const ALL: Evidence = Evidence(31);
+    pub const ALL: Evidence = Evidence(255);
 
-    const NAMES: [(Evidence, &'static str); 5] = [
+    const NAMES: [(Evidence, &'static str); 8] = [
         (Evidence::DIACRITIC, "diacritic"),
         (Evidence::STYLE, "style"),
         (Evidence::INVISIBLE, "invisible"),
         (Evidence::SEPARATOR, "separator"),
         (Evidence::REPEAT, "repeat"),
+        (Evidence::LOOK_ALIKE, "look-alike"),
+        (Evidence::VARIANT, "variant"),
+        (Evidence::LEET, "leet"),
     ];
 
     /// The names of the folds in the set, as lists and JSON have them.

@@ -3,6 +3,7 @@
 //! over-match; this may not.
 
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
+use crate::leet;
 use crate::letters::{Letter, Letters};
 use crate::pack::{END_OPEN, LITERAL, Pack, PatternRecord, START_OPEN};
 use crate::pieces::{GAP_CHARACTERS_MAX, case_parts};
@@ -10,6 +11,8 @@ use crate::{Evidence, Span};
 
 /// Most separators between two words of a phrase.
 const JOINT_CHARACTERS_MAX: u32 = 16;
+/// Words of so many letters are not looked for in compounds.
+const SHORT_WORD_LETTERS: u32 = 2;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
 const LITERAL_STARTS_MAX: usize = 8;
 
@@ -26,8 +29,8 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
     }
     // Letters that were pulled together over gaps count only as a word of their own.
     let open = if reading.gap_in_word { 0 } else { pattern.flags };
-    let starts = open & START_OPEN != 0 || starts_word(text, reading.start, reading.spaced_out);
-    let ends = open & END_OPEN != 0 || ends_word(text, reading.last, reading.end, reading.spaced_out);
+    let starts = open & START_OPEN != 0 || starts_word(text, &reading);
+    let ends = open & END_OPEN != 0 || ends_word(text, &reading);
     let span = Span { start: to_u32(reading.start), end: to_u32(reading.end) };
     (starts && ends).then_some((span, reading.evidence))
 }
@@ -43,18 +46,27 @@ struct Reading {
     gap_in_word: bool,
     /// Spaces stand between single letters.
     spaced_out: bool,
+    /// It has two letters at most.
+    is_short: bool,
+}
+
+impl Reading {
+    fn new(start: usize) -> Reading {
+        Reading {
+            start,
+            last: start,
+            end: start,
+            evidence: Evidence::default(),
+            gap_in_word: false,
+            spaced_out: false,
+            is_short: false,
+        }
+    }
 }
 
 /// Reads letter by letter, folding.
 fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Reading> {
-    let mut reading = Reading {
-        start,
-        last: start,
-        end: start,
-        evidence: Evidence::default(),
-        gap_in_word: false,
-        spaced_out: false,
-    };
+    let mut reading = Reading::new(start);
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
     let mut current = letters.next()?;
@@ -64,9 +76,12 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     let mut gap = GapRead::default();
     let mut skipped = Evidence::default();
     let mut previous_script = None;
+    // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
+    let (mut plain_letters, mut leet_letters) = (0, 0);
+    let mut only_look_alikes = true;
     let mut at = start;
     while at < text.len() {
-        let (code, length) = decode(&text[at..]);
+        let (code, length) = voiced(&text[at..], decode(&text[at..]));
         let class = symbol(code);
         at += length;
         if class == IGNORABLE {
@@ -74,11 +89,12 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
             skipped = skipped.with(kind);
             continue;
         }
-        if class == SEPARATOR {
+        let is_satisfied = run >= current.run;
+        let wanted = if is_satisfied { next.as_ref() } else { Some(&current) };
+        if class == SEPARATOR && wanted.and_then(|wanted| agree(code, class, wanted)).is_none() {
             gap.add(code);
             continue;
         }
-        let is_satisfied = run >= current.run;
         if is_satisfied && next.is_none() && flags & END_OPEN != 0 {
             break;
         }
@@ -120,6 +136,12 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
             word.piece_letters += 1;
         }
         run += 1;
+        if evidence.contains(Evidence::LEET) {
+            leet_letters += 1;
+        } else {
+            plain_letters += 1;
+        }
+        only_look_alikes &= evidence.contains(Evidence::LOOK_ALIKE);
         reading.evidence = reading.evidence.with(evidence);
         if reading.end > start {
             reading.evidence = reading.evidence.with(skipped);
@@ -131,8 +153,12 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     if next.is_some() || run < current.run {
         return None;
     }
+    if leet_letters > plain_letters || only_look_alikes {
+        return None;
+    }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
+    reading.is_short = plain_letters + leet_letters <= SHORT_WORD_LETTERS;
     Some(reading)
 }
 
@@ -186,13 +212,41 @@ impl GapRead {
 #[inline]
 fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
     if class != wanted.class {
-        return None;
+        let may_be = script(wanted.code) == Script::Spaced && leet::stands_for(code, wanted.class);
+        return may_be.then_some(Evidence::LEET);
     }
     let (letter, kind) = fold::letter(code);
     if letter == wanted.code {
-        return Some(Evidence(kind.0 & !Evidence::DIACRITIC.0));
+        // What both have is no evasion; a mark or an alphabet is part of the letter.
+        const OF_LETTER: u16 = Evidence::DIACRITIC.0 | Evidence::LOOK_ALIKE.0;
+        return Some(Evidence(kind.0 & !wanted.kind.0 & !OF_LETTER));
     }
-    (class < fold::CLASS_COMPUTED).then(|| kind.with(Evidence::DIACRITIC))
+    // Two letters of a class that is computed are merely numbered alike, and kana with other voicing marks
+    // are other letters.
+    (class < fold::CLASS_COMPUTED && !is_katakana(letter))
+        .then(|| Evidence((kind.0 | wanted.kind.0) & !Evidence::VARIANT.0))
+}
+
+fn is_katakana(code: u32) -> bool {
+    (0x30A1..=0x30FA).contains(&code)
+}
+
+/// The kana at the start of `text` together with a voicing mark that stands after it by itself, as in
+/// half-width and in decomposed text.
+fn voiced(text: &[u8], (code, length): (u32, usize)) -> (u32, usize) {
+    if !(0x3040..0x3100).contains(&code) && !(0xFF66..0xFF9E).contains(&code) {
+        return (code, length);
+    }
+    let (mark, mark_length) = decode(&text[length..]);
+    // Each unvoiced kana of these rows has the voiced one next to it, those of the ハ row also the half-voiced.
+    let (kana, _) = fold::letter(code);
+    let step = match (mark, kana) {
+        (0x3099 | 0xFF9E, 0x30A6) => 0x30F4 - 0x30A6,
+        (0x3099 | 0xFF9E, 0x30AB..=0x30C2 | 0x30C4..=0x30C8 | 0x30CF..=0x30DD) => 1,
+        (0x309A | 0xFF9F, 0x30CF..=0x30DB) => 2,
+        _ => return (code, length),
+    };
+    (kana + step, length + mark_length)
 }
 
 /// Compares characters as they are, from each of the letters in the run at `start`.
@@ -219,14 +273,7 @@ fn read_literal(spelling: &[u8], text: &[u8], start: usize) -> Option<Reading> {
     let end = text.len() - rest.len();
     let (_, last) = decode_before(text, end)?;
     // A mark after it would make its last letter another one.
-    (end_of_character(text, end) == end).then_some(Reading {
-        start,
-        last,
-        end,
-        evidence: Evidence::default(),
-        gap_in_word: false,
-        spaced_out: false,
-    })
+    (end_of_character(text, end) == end).then_some(Reading { last, end, ..Reading::new(start) })
 }
 
 /// Bytes of a literal before its first letter.
@@ -254,33 +301,57 @@ fn end_of_character(text: &[u8], mut end: usize) -> usize {
     end
 }
 
-/// Whether a word may begin at `start`.
-fn starts_word(text: &[u8], start: usize, spaced_out: bool) -> bool {
-    let (code, _) = decode(&text[start..]);
-    let Some((before, _)) = letter_before(text, start, 0) else {
-        return !spaced_out
-            || letter_before(text, start, GAP_CHARACTERS_MAX)
-                .is_none_or(|(_, at)| letter_before(text, at, 0).is_some());
-    };
-    !joins(before, code, spaced_out)
+/// Whether a word may begin where the reading does.
+fn starts_word(text: &[u8], reading: &Reading) -> bool {
+    let (code, _) = decode(&text[reading.start..]);
+    if let Some((before, _)) = letter_before(text, reading.start, 0) {
+        return !joins(before, code, reading);
+    }
+    if reading.is_short
+        && let Some((joiner, at)) = decode_before(text, reading.start)
+        && is_joiner(joiner)
+        && letter_before(text, at, 0).is_some()
+    {
+        return false;
+    }
+    // Spaced out, it must not go on with one more single letter before it.
+    !reading.spaced_out
+        || letter_before(text, reading.start, GAP_CHARACTERS_MAX)
+            .is_none_or(|(_, at)| letter_before(text, at, 0).is_some())
 }
 
-/// Whether a word may end at `end`, its last letter standing at `last`.
-fn ends_word(text: &[u8], last: usize, end: usize, spaced_out: bool) -> bool {
-    let (code, _) = decode(&text[last..]);
-    let Some((after, _)) = letter_after(text, end, 0) else {
-        return !spaced_out
-            || letter_after(text, end, GAP_CHARACTERS_MAX).is_none_or(|(_, end)| letter_after(text, end, 0).is_some());
-    };
-    !joins(code, after, spaced_out)
+/// Whether a word may end where the reading does.
+fn ends_word(text: &[u8], reading: &Reading) -> bool {
+    let (code, _) = decode(&text[reading.last..]);
+    if let Some((after, _)) = letter_after(text, reading.end, 0) {
+        return !joins(code, after, reading);
+    }
+    if reading.is_short
+        && let rest @ [_, ..] = &text[reading.end..]
+        && let (joiner, length) = decode(rest)
+        && is_joiner(joiner)
+        && letter_after(text, reading.end + length, 0).is_some()
+    {
+        return false;
+    }
+    !reading.spaced_out
+        || letter_after(text, reading.end, GAP_CHARACTERS_MAX)
+            .is_none_or(|(_, end)| letter_after(text, end, 0).is_some())
+}
+
+/// Signs that make two short words one: `db@example`, `Kung-Fu`.
+fn is_joiner(code: u32) -> bool {
+    matches!(char::from_u32(code), Some('-' | '@' | '\'' | '’'))
 }
 
 /// Whether two neighbouring letters are of one word.
-fn joins(before: u32, after: u32, spaced_out: bool) -> bool {
+fn joins(before: u32, after: u32, reading: &Reading) -> bool {
     match (script(before), script(after)) {
         (Script::Unspaced, _) | (_, Script::Unspaced) => false,
-        (Script::Hangul, Script::Hangul) => spaced_out,
-        (a, b) => a == b && !case_parts(before, after),
+        (Script::Hangul, Script::Hangul) => reading.spaced_out,
+        // Where digits are letters they also go on.
+        (a, b) if a != b => reading.evidence.contains(Evidence::LEET) && a != Script::Hangul && b != Script::Hangul,
+        _ => !case_parts(before, after),
     }
 }
 

@@ -9,6 +9,8 @@ fn main() {
     let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let wordlists = manifest_dir.join("../../wordlists");
     println!("cargo::rerun-if-changed={}", wordlists.display());
+    // The compiler of lists is in here; a pack fits only the version that made it.
+    println!("cargo::rerun-if-changed={}", manifest_dir.join("../../guest/src").display());
 
     let read = |path: &Path| fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let shown = |path: &Path| path.strip_prefix(&wordlists).unwrap_or(path).display().to_string();

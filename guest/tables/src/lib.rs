@@ -27,6 +27,14 @@ const CLASS_COMPUTED: u16 = 0x8000;
 /// How a character came to its letter; the bits of `Evidence` in the guest.
 const KIND_DIACRITIC: u8 = 1;
 const KIND_STYLE: u8 = 2;
+const KIND_LOOK_ALIKE: u8 = 32;
+const KIND_VARIANT: u8 = 64;
+
+/// Letters that stand for a letter of the alphabet and that no Unicode data decomposes, a to z.
+const SMALL_CAPITALS: &str = "ᴀʙᴄᴅᴇꜰɢʜɪᴊᴋʟᴍɴᴏᴘꞯʀꜱᴛᴜᴠᴡ\u{0}ʏᴢ";
+const BRAILLE: &str = "⠁⠃⠉⠙⠑⠋⠛⠓⠊⠚⠅⠇⠍⠝⠕⠏⠟⠗⠎⠞⠥⠧⠺⠭⠽⠵";
+/// First of 26 code points each: negative circled, negative squared, regional indicators.
+const ALPHABETS: [u32; 3] = [0x1F150, 0x1F170, 0x1F1E6];
 
 /// What the table says of one code point.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,22 +106,91 @@ fn fold(c: char) -> Fold {
     if is_ignorable(c) {
         return Fold::Ignorable;
     }
-    // Compatibility forms that are one letter: full width, mathematical, circled, small capitals…
-    let compatible: Vec<char> = std::iter::once(c).nfkc().filter(|&c| !is_ignorable(c)).collect();
-    let plain = if compatible.len() == 1 { compatible[0] } else { c };
+    let plain = plain(c);
     if !is_letter(plain) {
         return Fold::Separator;
     }
-    let letter = lower(plain);
-    let class = base(letter);
     let mut kind = 0;
-    if class != letter {
-        kind |= KIND_DIACRITIC;
-    }
     if plain != c && !is_width_form(c) {
         kind |= KIND_STYLE;
     }
+    let lower = lower(plain);
+    let letter = variant(lower);
+    if letter != lower {
+        kind |= KIND_VARIANT;
+    }
+    let base = base(letter);
+    if base != letter {
+        kind |= KIND_DIACRITIC;
+    }
+    let class = look_alike(base).unwrap_or(base);
+    if class != base {
+        kind |= KIND_LOOK_ALIKE;
+    }
     Fold::Letter { letter, class, kind }
+}
+
+/// The letter that a compatibility form stands for: full width, mathematical, circled, small capital…
+fn plain(c: char) -> char {
+    let in_alphabet = |position: usize| u8::try_from(position).ok().map(|position| char::from(b'a' + position));
+    let special = [SMALL_CAPITALS, BRAILLE].iter().find_map(|alphabet| alphabet.chars().position(|of| of == c));
+    let coded = ALPHABETS.iter().find_map(|first| (c as u32).checked_sub(*first).filter(|&position| position < 26));
+    if let Some(letter) = special.or(coded.map(|position| position as usize)).and_then(in_alphabet) {
+        return letter;
+    }
+    if c.general_category() == GeneralCategory::DecimalNumber {
+        // Decimal digits come in runs of ten, from zero on; runs follow each other without a gap.
+        let before = (1..).take_while(|back| is_decimal(c as u32 - back)).count();
+        return char::from(b'0' + u8::try_from(before % 10).expect("a digit"));
+    }
+    let compatible: Vec<char> = std::iter::once(c).nfkc().filter(|&c| !is_ignorable(c)).collect();
+    match compatible[..] {
+        [one] => one,
+        // Parenthesised letters and digits, digits with a full stop.
+        ['(', one, ')'] | [one, '.'] => one,
+        _ => c,
+    }
+}
+
+fn is_decimal(code: u32) -> bool {
+    char::from_u32(code).is_some_and(|c| c.general_category() == GeneralCategory::DecimalNumber)
+}
+
+/// The form of a letter that all its forms are searched by: simplified Han (OpenCC), Katakana.
+fn variant(c: char) -> char {
+    match c {
+        'ぁ'..='ゖ' => char::from_u32(c as u32 + 0x60).unwrap_or(c),
+        '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}' => {
+            let simplified = zhconv::zhconv(&c.to_string(), zhconv::Variant::ZhHans);
+            let mut chars = simplified.chars();
+            chars.next().filter(|_| chars.next().is_none()).unwrap_or(c)
+        }
+        _ => c,
+    }
+}
+
+/// The letter a to z that a letter of another alphabet looks like, in lower case or upper (UTS #39).
+fn look_alike(c: char) -> Option<char> {
+    let alphabetic = matches!(
+        c.script(),
+        Script::Latin
+            | Script::Greek
+            | Script::Cyrillic
+            | Script::Armenian
+            | Script::Cherokee
+            | Script::Coptic
+            | Script::Lisu
+            | Script::Common
+    );
+    if c.is_ascii() || !alphabetic {
+        return None;
+    }
+    let upper: String = c.to_uppercase().collect();
+    [c.to_string(), upper].iter().find_map(|form| {
+        let mut skeleton = unicode_security::confusable_detection::skeleton(form).filter(|&c| !is_ignorable(c));
+        let letter = skeleton.next().filter(char::is_ascii_alphabetic)?;
+        skeleton.next().is_none().then(|| letter.to_ascii_lowercase())
+    })
 }
 
 /// One-to-one lower case; `İ` and the like lose the mark that would make two characters.
@@ -178,7 +255,7 @@ fn is_ignorable(c: char) -> bool {
                 | Script::Arabic
                 | Script::Hebrew
         )
-        && !matches!(c, '\u{3099}' | '\u{309A}');
+        || matches!(c, '\u{FF9E}' | '\u{FF9F}');
     let control = c.is_ascii_control() && !matches!(c, '\t'..='\r');
     blank || mark || control || matches!(c.general_category(), G::Format | G::PrivateUse)
 }

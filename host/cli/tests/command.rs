@@ -1,5 +1,7 @@
 //! The command as people and gateways use it: what it prints, how it ends, and what it says of bad input.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};

@@ -1,0 +1,78 @@
+//! Digits and signs that stand for letters: `v14gr@`. Which letter one stands for depends on the word,
+//! so a word with them is looked up in several readings, and verification asks for each sign whether it
+//! can be the letter that is wanted. Not for what stands for one letter always; that is in the fold table.
+
+use crate::fold::{Symbol, ascii_symbol, symbol};
+use crate::pieces::class_byte;
+
+/// Signs that may be letters within a word, and what they may be. Lower case stands for look-alikes too.
+const SIGNS: [(char, &str); 11] = [
+    ('@', "a"),
+    ('$', "s"),
+    ('!', "il"),
+    ('|', "il"),
+    ('+', "t"),
+    ('(', "c"),
+    ('<', "c"),
+    ('€', "e"),
+    ('£', "l"),
+    ('¥', "y"),
+    ('¢', "c"),
+];
+
+/// Letters that digits may be, Latin first, then Cyrillic.
+const DIGITS: [&str; 10] = ["o", "ilи", "z", "eзэ", "aч", "s", "bgб", "t", "bв", "gqд"];
+
+/// Bytes that stand for signs in the letters of a piece, from here on in the order of the table; no
+/// class of a letter of the alphabets with signs has them.
+const SIGN_BYTES: u8 = 0xF0;
+
+/// How many readings a word with digits or signs has: as Latin with `1` for `i`, with `1` for `l`, as Cyrillic.
+pub(crate) const READINGS: usize = 3;
+
+/// The byte of a sign that may be a letter.
+pub(crate) fn sign_byte(code: u32) -> Option<u8> {
+    let at = SIGNS.iter().position(|&(sign, _)| sign as u32 == code)?;
+    Some(SIGN_BYTES + at as u8)
+}
+
+/// Whether a byte of a piece is a sign.
+pub(crate) fn is_sign(byte: u8) -> bool {
+    byte >= SIGN_BYTES && usize::from(byte - SIGN_BYTES) < SIGNS.len()
+}
+
+/// Whether a sign counts as a letter only before another letter: it ends sentences, or opens brackets.
+pub(crate) fn only_before_letter(code: u32) -> bool {
+    matches!(char::from_u32(code), Some('!' | '|' | '+' | '(' | '<'))
+}
+
+/// The letter that a byte of a piece stands for in a reading; letters stand for themselves.
+#[inline]
+pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
+    let digit = byte.wrapping_sub(ascii_symbol(b'0') as u8);
+    let letters = if digit < 10 {
+        DIGITS[usize::from(digit)]
+    } else if is_sign(byte) {
+        SIGNS[usize::from(byte - SIGN_BYTES)].1
+    } else {
+        return byte;
+    };
+    // The last of the Latin letters for the second reading, the first Cyrillic one for the third.
+    let chosen = match reading {
+        0 => letters.chars().next(),
+        1 => letters.chars().filter(char::is_ascii).nth(1),
+        _ => letters.chars().find(|letter| !letter.is_ascii()),
+    };
+    let letter = chosen.or_else(|| letters.chars().next());
+    letter.map_or(byte, |letter| class_byte(symbol(letter as u32)))
+}
+
+/// Whether a digit or sign may stand for a letter of that class.
+pub(crate) fn stands_for(code: u32, class: Symbol) -> bool {
+    let letters = match char::from_u32(code) {
+        Some(digit @ '0'..='9') => DIGITS[digit as usize - '0' as usize],
+        Some(sign) => SIGNS.iter().find(|&&(of, _)| of == sign).map_or("", |&(_, letters)| letters),
+        None => "",
+    };
+    letters.chars().any(|letter| symbol(letter as u32) == class)
+}

@@ -83,6 +83,9 @@ pub const fn fold_table_hash() -> u64 {
 #[inline]
 pub(crate) fn symbol(code: u32) -> Symbol {
     let code = code as usize;
+    if code < 0x80 {
+        return PAGES[code];
+    }
     match INDEX.get(code / PAGE) {
         None => SEPARATOR,
         Some(&PAGE_PLAIN) => computed(code),
@@ -101,10 +104,15 @@ fn computed(code: usize) -> Symbol {
 }
 
 /// The letter that a code point stands for once case and width are folded, and what else it took.
+#[inline]
 pub(crate) fn letter(code: u32) -> (u32, Evidence) {
     if code < 0x80 {
         return (u32::from((code as u8).to_ascii_lowercase()), Evidence::default());
     }
+    letter_beyond_ascii(code)
+}
+
+fn letter_beyond_ascii(code: u32) -> (u32, Evidence) {
     let at = LETTER_KEYS.binary_search_by_key(&code, |key| key & 0xFF_FFFF);
     at.map_or((code, Evidence::default()), |at| (LETTERS[at], Evidence(u16::from(LETTER_KEYS[at].to_le_bytes()[3]))))
 }
@@ -112,6 +120,13 @@ pub(crate) fn letter(code: u32) -> (u32, Evidence) {
 /// The code point at the start of `bytes` and its length; U+FFFD and 1 for what is not UTF-8.
 #[inline]
 pub(crate) fn decode(bytes: &[u8]) -> (u32, usize) {
+    if let Some(&ascii @ 0..0x80) = bytes.first() {
+        return (ascii.into(), 1);
+    }
+    decode_long(bytes)
+}
+
+fn decode_long(bytes: &[u8]) -> (u32, usize) {
     const BAD: (u32, usize) = (0xFFFD, 1);
     let tail = |at: usize| bytes.get(at).filter(|&&b| b & 0xC0 == 0x80).map(|&b| u32::from(b & 0x3F));
     let Some(&lead) = bytes.first() else { return BAD };
@@ -162,9 +177,18 @@ pub(crate) enum Script {
 }
 
 /// The script of a letter.
+#[inline]
 pub(crate) fn script(code: u32) -> Script {
     match code {
-        0x30..=0x39 | 0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0xFF10..=0xFF19 => Script::Digit,
+        0x30..=0x39 => Script::Digit,
+        0..0x660 => Script::Spaced,
+        code => script_beyond_ascii(code),
+    }
+}
+
+fn script_beyond_ascii(code: u32) -> Script {
+    match code {
+        0x660..=0x669 | 0x6F0..=0x6F9 | 0x966..=0x96F | 0xFF10..=0xFF19 => Script::Digit,
         0x1100..=0x11FF | 0x3130..=0x318F | 0xA960..=0xA97F | 0xAC00..=0xD7FF | 0xFFA0..=0xFFDC => Script::Hangul,
         0xE00..=0xEFF
         | 0x1000..=0x109F

@@ -338,7 +338,7 @@ fn joins(a: &Piece, b: &Piece) -> bool {
     match b.gap {
         Gap::Touching | Gap::Joined => true,
         Gap::Spaced => {
-            let single = |piece: &Piece| piece.end - piece.first == 1;
+            let single = |piece: &Piece| piece.end - piece.first == 1 && piece.kind != Kind::Signs;
             (single(a) && single(b)) || (a.kind == Kind::Digits && b.kind == Kind::Digits)
         }
         Gap::Apart => false,

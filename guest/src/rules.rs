@@ -4,7 +4,7 @@
 
 use alloc::vec::Vec;
 
-use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord, USE_ALLOW, USE_FIRES};
+use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord, USE_ALLOW, USE_ANCHORS, USE_FIRES};
 use crate::{Evidence, Match, Span, TermId};
 
 /// A pattern that is spelled in the message. Ordered by pattern, then by place.
@@ -22,6 +22,11 @@ pub(crate) struct Allowed {
     start: u32,
     /// The farthest end of any such text of the set that starts here or before.
     end: u32,
+}
+
+/// Whether a pattern was found whose term needs others.
+pub(crate) fn needs_parts(pack: &Pack<'_>, found: &[Found]) -> bool {
+    found.iter().any(|found| pack.uses(found.pattern).iter().any(|use_| use_.use_ == USE_ANCHORS))
 }
 
 /// Appends to `matches` the terms that fire, in no particular order, perhaps more than once. `found` is

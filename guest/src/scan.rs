@@ -61,12 +61,12 @@ impl<'p> Scanner<'p> {
         self.candidates.clear();
         search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
 
-        // Patterns that are there, in the original text.
+        // Patterns that are there, in the original text. Parts of terms are common words, and are looked at
+        // only where the rarest part of some term is there.
         self.found.clear();
-        for candidate in &self.candidates {
-            let pattern = &self.pack.patterns[candidate.pattern as usize];
-            let found = verify(self.pack, pattern, text, candidate.start as usize);
-            self.found.extend(found.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
+        self.verify_candidates(text, Leads::On);
+        if rules::needs_parts(self.pack, &self.found) {
+            self.verify_candidates(text, Leads::Nowhere);
         }
 
         // Terms that fire, and what the policy makes of them.
@@ -80,6 +80,25 @@ impl<'p> Scanner<'p> {
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
         }
     }
+
+    /// Adds to what is found the candidates that are spelled in the text, of patterns that lead on or do not.
+    fn verify_candidates(&mut self, text: &[u8], leads: Leads) {
+        for candidate in &self.candidates {
+            let pattern = &self.pack.patterns[candidate.pattern as usize];
+            if (pattern.uses_count > 0) != (leads == Leads::On) {
+                continue;
+            }
+            let spelled = verify(self.pack, pattern, text, candidate.start as usize);
+            self.found.extend(spelled.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
+        }
+    }
+}
+
+/// Whether finding a pattern leads to anything by itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Leads {
+    On,
+    Nowhere,
 }
 
 /// The text up to the limit, not splitting a character.

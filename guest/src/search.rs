@@ -13,14 +13,14 @@ use crate::pieces::{Pieces, Symbols};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
-/// The first one to three letters of a word.
+/// The first letters of a word, up to six.
 pub(crate) const PREFIX: usize = 1;
 /// Windows of 1, 2 and 4 symbols.
 pub(crate) const WINDOWS: [(usize, usize); 3] = [(2, 1), (3, 2), (4, 4)];
 /// How many kinds of key there are.
 pub(crate) const GRAMS: usize = 5;
 /// Longest prefix that is a key.
-pub(crate) const PREFIX_LETTERS_MAX: usize = 3;
+pub(crate) const PREFIX_LETTERS_MAX: usize = 6;
 
 /// A place where a pattern may be: its number, and where in the text it would begin.
 #[derive(Clone, Copy, Debug)]

@@ -123,8 +123,9 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
                 return None;
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
-            let parts_freely = |script| matches!(script, Script::Unspaced | Script::Digit);
-            if !parts_freely(script) && !previous_script.is_some_and(parts_freely) {
+            let unspaced = |script| script == Script::Unspaced;
+            let in_number = script == Script::Digit && previous_script == Some(Script::Digit);
+            if !unspaced(script) && !previous_script.is_some_and(unspaced) && !in_number {
                 word.gap(gap.has_space);
             }
         }
@@ -224,7 +225,7 @@ fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
     // Two letters of a class that is computed are merely numbered alike, and kana with other voicing marks
     // are other letters.
     (class < fold::CLASS_COMPUTED && !is_katakana(letter))
-        .then(|| Evidence((kind.0 | wanted.kind.0) & !Evidence::VARIANT.0))
+        .then_some(Evidence((kind.0 | wanted.kind.0) & !Evidence::VARIANT.0))
 }
 
 fn is_katakana(code: u32) -> bool {

@@ -23,7 +23,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         if sources.is_empty() {
             bail!("--watch has nothing to watch; name --lists, --terms, --policy or --module");
         }
-        Some(Watcher::spawn(filter.clone(), sources, defaults, show_event)?)
+        Some(Watcher::spawn(filter, sources, defaults, show_event)?)
     } else {
         None
     };

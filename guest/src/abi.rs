@@ -15,10 +15,10 @@
 //! guest the host knows which verdicts stand.
 #![expect(unsafe_code, reason = "raw addresses are what this boundary is made of")]
 
+use core::arch::wasm32::memory_grow;
 use core::cell::UnsafeCell;
 use core::sync::atomic::{Ordering, compiler_fence};
 use std::boxed::Box;
-use std::vec;
 
 use crate::wire::{ABI_VERSION, IN_BYTES, OUT_BYTES, OUT_HEADER, read_batch, write_verdict};
 use crate::{Pack, Policy, Scanner, Verdict};
@@ -26,6 +26,8 @@ use crate::{Pack, Policy, Scanner, Verdict};
 #[unsafe(link_section = "tamis_abi")]
 #[used]
 static ABI: [u8; 4] = ABI_VERSION.to_le_bytes();
+
+const PAGE_BYTES: usize = 64 << 10;
 
 const OK: i32 = 0;
 const BAD_CALL: i32 = 1;
@@ -60,11 +62,21 @@ fn guest() -> &'static mut Option<Guest> {
     unsafe { &mut *GUEST.0.get() }
 }
 
+/// Memory straight from the host: zeros that are not there until they are used. From the allocator the
+/// areas would be zeroed by hand, and cost every worker a megabyte.
+fn fresh_memory(bytes: usize) -> &'static mut [u8] {
+    let before = memory_grow::<0>(bytes.div_ceil(PAGE_BYTES));
+    assert!(before != usize::MAX, "no memory for the areas");
+    // SAFETY: these pages did not exist before, nothing else knows them, they are never given back, and
+    // zeros are valid bytes.
+    unsafe { core::slice::from_raw_parts_mut(core::ptr::without_provenance_mut(before * PAGE_BYTES), bytes) }
+}
+
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn tamis_areas() -> i64 {
     let guest = guest().get_or_insert_with(|| Guest {
-        input: Box::leak(vec![0; IN_BYTES].into_boxed_slice()),
-        output: Box::leak(vec![0; OUT_BYTES].into_boxed_slice()),
+        input: fresh_memory(IN_BYTES),
+        output: fresh_memory(OUT_BYTES),
         ready: None,
     });
     let address = |area: &[u8]| area.as_ptr().addr() as i64;

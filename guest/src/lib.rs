@@ -37,7 +37,7 @@ extern crate alloc;
 #[cfg(any(feature = "abi", feature = "compile"))]
 extern crate std;
 
-#[cfg(feature = "abi")]
+#[cfg(all(feature = "abi", target_family = "wasm"))]
 mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;

@@ -48,6 +48,7 @@ mod message;
 pub mod pack;
 mod pieces;
 mod policy;
+mod rewrite;
 mod rules;
 mod scan;
 mod search;

@@ -223,7 +223,7 @@ impl Pieces {
         if !neighbours_differ || rises {
             return None;
         }
-        let letters = (lower - ONES * (b'a' - CLASS_FIRST_LETTER) as u64) & within;
+        let letters = lower.wrapping_sub(ONES * (b'a' - CLASS_FIRST_LETTER) as u64) & within;
         let first = self.letters.len() as u32;
         self.letters.extend(letters.to_le_bytes());
         self.letters.truncate(first as usize + length);

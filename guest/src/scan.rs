@@ -3,11 +3,12 @@
 use alloc::vec::Vec;
 
 use crate::pieces::Pieces;
+use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
-use crate::{Message, Pack, Policy, Verdict, VerdictFlags};
+use crate::{Evidence, Message, Pack, Policy, Verdict, VerdictFlags};
 
 /// Most matches in one verdict. The action takes all matches into account all the same.
 pub const MATCHES_MAX: usize = 64;
@@ -18,6 +19,7 @@ pub const MATCHES_MAX: usize = 64;
 pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
     pieces: Pieces,
+    rewrite: Rewrite,
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
@@ -31,6 +33,7 @@ impl<'p> Scanner<'p> {
         Scanner {
             pack,
             pieces: Pieces::default(),
+            rewrite: Rewrite::default(),
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -51,26 +54,27 @@ impl<'p> Scanner<'p> {
         verdict.flags = VerdictFlags::default();
         let text = cut(message.text, &mut verdict.flags);
 
-        // Characters to folded pieces and symbols.
-        self.pieces.read(text, search::symbols_needed(self.pack));
+        // What the text says as it stands, and as a reader would turn it before reading.
+        self.found.clear();
+        self.read(text);
         if !self.pieces.is_utf8 {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
         }
-
-        // Places where a pattern may be.
-        self.candidates.clear();
-        search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
-
-        // Patterns that are there, in the original text. Parts of terms are common words, and are looked at
-        // only where the rarest part of some term is there.
-        self.found.clear();
-        self.verify_candidates(text, Leads::On);
-        if rules::needs_parts(self.pack, &self.found) {
-            self.verify_candidates(text, Leads::Nowhere);
+        let mut rewrite = core::mem::take(&mut self.rewrite);
+        if let Some(second) = rewrite.read(text) {
+            let first_found = self.found.len();
+            self.read(second);
+            for found in &mut self.found[first_found..] {
+                found.span = rewrite.original(found.span);
+                found.evidence = found.evidence.with(Evidence::ENCODED);
+            }
         }
+        self.rewrite = rewrite;
+        // What both readings found is plain: the evidence of the first comes first.
+        self.found.sort_unstable();
+        self.found.dedup_by_key(|found| (found.pattern, found.span));
 
         // Terms that fire, and what the policy makes of them.
-        self.found.sort_unstable();
         rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
         verdict.matches.sort_unstable();
         verdict.matches.dedup();
@@ -78,6 +82,23 @@ impl<'p> Scanner<'p> {
         if verdict.matches.len() > MATCHES_MAX {
             verdict.matches.truncate(MATCHES_MAX);
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+    }
+
+    /// Adds to what is found the patterns in `text`.
+    fn read(&mut self, text: &[u8]) {
+        // Characters to folded pieces and symbols.
+        self.pieces.read(text, search::symbols_needed(self.pack));
+
+        // Places where a pattern may be.
+        self.candidates.clear();
+        search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
+
+        // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
+        // at only where the rarest part of some term is there.
+        self.verify_candidates(text, Leads::On);
+        if rules::needs_parts(self.pack, &self.found) {
+            self.verify_candidates(text, Leads::Nowhere);
         }
     }
 

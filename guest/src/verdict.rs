@@ -108,10 +108,12 @@ impl Evidence {
     pub const VARIANT: Evidence = Evidence(64);
     /// Digits and signs for letters: `v1@gra`.
     pub const LEET: Evidence = Evidence(128);
+    /// Written in a code, or turned round, or in parts: `vi&#97;gra`, `赌a博`.
+    pub const ENCODED: Evidence = Evidence(256);
     /// All of them.
-    pub const ALL: Evidence = Evidence(255);
+    pub const ALL: Evidence = Evidence(511);
 
-    const NAMES: [(Evidence, &'static str); 8] = [
+    const NAMES: [(Evidence, &'static str); 9] = [
         (Evidence::DIACRITIC, "diacritic"),
         (Evidence::STYLE, "style"),
         (Evidence::INVISIBLE, "invisible"),
@@ -120,6 +122,7 @@ impl Evidence {
         (Evidence::LOOK_ALIKE, "look-alike"),
         (Evidence::VARIANT, "variant"),
         (Evidence::LEET, "leet"),
+        (Evidence::ENCODED, "encoded"),
     ];
 
     /// The names of the folds in the set, as lists and JSON have them.

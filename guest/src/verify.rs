@@ -79,6 +79,8 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
     let (mut plain_letters, mut leet_letters) = (0, 0);
     let mut only_look_alikes = true;
+    // One letter doubled makes another word, as in `shoot` for `shot`; more than that is drawn out.
+    let (mut repeated_letters, mut has_long_run) = (0, false);
     let mut at = start;
     while at < text.len() {
         let (code, length) = voiced(&text[at..], decode(&text[at..]));
@@ -137,6 +139,10 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
             word.piece_letters += 1;
         }
         run += 1;
+        if evidence.contains(Evidence::REPEAT) {
+            repeated_letters += u32::from(run == current.run + 1);
+            has_long_run |= run > 2;
+        }
         if evidence.contains(Evidence::LEET) {
             leet_letters += 1;
         } else {
@@ -154,7 +160,7 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     if next.is_some() || run < current.run {
         return None;
     }
-    if leet_letters > plain_letters || only_look_alikes {
+    if leet_letters > plain_letters || only_look_alikes || repeated_letters == 1 && !has_long_run {
         return None;
     }
     word.end(&mut reading)?;

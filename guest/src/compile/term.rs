@@ -19,6 +19,7 @@ use std::vec::Vec;
 use super::diagnostic::Finding;
 use crate::letters::Letters;
 use crate::pack::{END_OPEN, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
+use crate::rewrite::spelled;
 
 /// Most alternatives that the braces of one part may multiply to.
 const ALTERNATIVES_MAX: usize = 1024;
@@ -200,7 +201,8 @@ fn word_pattern(role: u32, spelling: &[Sign]) -> Result<ParsedPattern, Finding> 
         return Err(Finding::error("T006", "`*` inside a part", help));
     }
 
-    checked(ParsedPattern { role, flags, spelling: trim(spelling).iter().map(|sign| sign.char).collect() })
+    let spelling: String = trim(spelling).iter().map(|sign| sign.char).collect();
+    checked(ParsedPattern { role, flags, spelling: spelled(&spelling) })
 }
 
 /// These very characters.

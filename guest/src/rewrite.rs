@@ -1,0 +1,419 @@
+//! The second reading: a text as a reader's eye or program would turn it before reading. Entities, percent
+//! signs and escapes are resolved, tags left out, text against the direction turned round, letters made of
+//! several characters put together, ligatures taken apart, numbers in Han digits written in plain ones. Each
+//! byte remembers where it came from, so that what is found has its place in the original.
+
+use alloc::vec::Vec;
+
+use crate::Span;
+use crate::fold::{self, Script, decode, decode_before, script, symbol};
+
+/// Longest tag that is left out, in bytes.
+const TAG_BYTES_MAX: usize = 128;
+/// Longest text that is turned round, in characters.
+const TURNED_MAX: usize = 256;
+/// A run of so many digits of any kind is a number, and no list of them.
+const NUMBER_DIGITS_MIN: usize = 5;
+/// How far is looked for the digits around one.
+const NUMBER_DIGITS_SEEN: usize = 12;
+
+/// Entities by name that matter within words.
+const ENTITIES: [(&[u8], char); 8] = [
+    (b"amp;", '&'),
+    (b"lt;", '<'),
+    (b"gt;", '>'),
+    (b"nbsp;", '\u{A0}'),
+    (b"shy;", '\u{AD}'),
+    (b"zwj;", '\u{200D}'),
+    (b"zwnj;", '\u{200C}'),
+    (b"apos;", '\''),
+];
+/// Letters drawn with several signs.
+const DRAWN: [(&[u8], char); 8] = [
+    (b"\\/", 'v'),
+    (b"/\\", 'a'),
+    (b"|_|", 'u'),
+    (b"|\\|", 'n'),
+    (b"|-|", 'h'),
+    (b"|<", 'k'),
+    (b"|)", 'd'),
+    (b"()", 'o'),
+];
+/// Characters that stand for several letters.
+const LIGATURES: [(char, &str); 16] = [
+    ('ß', "ss"),
+    ('ẞ', "ss"),
+    ('æ', "ae"),
+    ('Æ', "ae"),
+    ('œ', "oe"),
+    ('Œ', "oe"),
+    ('ĳ', "ij"),
+    ('Ĳ', "ij"),
+    ('ﬀ', "ff"),
+    ('ﬁ', "fi"),
+    ('ﬂ', "fl"),
+    ('ﬃ', "ffi"),
+    ('ﬄ', "ffl"),
+    ('ﬅ', "st"),
+    ('ﬆ', "st"),
+    ('㏄', "cc"),
+];
+/// Letters a to z, upside down.
+const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
+/// Han digits, each with the plain one it stands for.
+const HAN_DIGITS: [&str; 10] = ["零〇", "一壹", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
+
+/// A text in its second reading. Keeps its memory from message to message.
+#[derive(Debug, Default)]
+pub(crate) struct Rewrite {
+    text: Vec<u8>,
+    /// For each byte, what it came from.
+    origins: Vec<Span>,
+}
+
+impl Rewrite {
+    /// Reads a text the second way; `None` if it is the same as the first.
+    pub(crate) fn read(&mut self, text: &[u8]) -> Option<&[u8]> {
+        if !text.iter().any(|byte| !byte.is_ascii() || matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(')) {
+            return None;
+        }
+        self.text.clear();
+        self.origins.clear();
+        let mut at = 0;
+        let mut is_changed = false;
+        while at < text.len() {
+            let (code, length) = decode(&text[at..]);
+            let taken = self.rewrite(text, at, code);
+            is_changed |= taken > 0;
+            if taken == 0 {
+                self.copy(text, at, length);
+            }
+            at += taken.max(length);
+        }
+        is_changed.then_some(&self.text)
+    }
+
+    /// Where a span of the second reading is in the original.
+    pub(crate) fn original(&self, span: Span) -> Span {
+        let origins = &self.origins[span.start as usize..span.end as usize];
+        let start = origins.iter().map(|origin| origin.start).min();
+        let end = origins.iter().map(|origin| origin.end).max();
+        Span { start: start.unwrap_or_default(), end: end.unwrap_or_default() }
+    }
+
+    fn copy(&mut self, text: &[u8], at: usize, length: usize) {
+        self.put(&text[at..at + length], at, length);
+    }
+
+    /// Writes bytes that came from `length` bytes of the original at `at`.
+    fn put(&mut self, bytes: &[u8], at: usize, length: usize) {
+        let origin = Span { start: at as u32, end: (at + length) as u32 };
+        self.text.extend_from_slice(bytes);
+        self.origins.extend(bytes.iter().map(|_| origin));
+    }
+
+    fn put_char(&mut self, char: char, at: usize, length: usize) -> usize {
+        self.put(char.encode_utf8(&mut [0; 4]).as_bytes(), at, length);
+        length
+    }
+
+    /// Writes what stands at `at` in another form, and returns how much of the text that took; 0 if it has
+    /// none.
+    fn rewrite(&mut self, text: &[u8], at: usize, code: u32) -> usize {
+        let rest = &text[at..];
+        match char::from_u32(code) {
+            Some('&') => match entity(rest) {
+                Some((char, length)) => self.put_char(char, at, length),
+                None => 0,
+            },
+            Some('%') => match rest.get(1..3).and_then(|digits| number(digits, 16)) {
+                Some(byte) => {
+                    self.put(&[byte as u8], at, 3);
+                    3
+                }
+                None => 0,
+            },
+            Some('<') => tag(rest),
+            Some('\\' | '/' | '|' | '(') => match escape(rest).or_else(|| drawn(rest)) {
+                Some((char, length)) => self.put_char(char, at, length),
+                None => 0,
+            },
+            Some('\u{202E}') => self.turn_round(text, at),
+            Some(char) if code >= 0x80 || char == 'O' || char == 'o' => self.rewrite_char(text, at, char),
+            Some(char) if char.is_ascii_alphanumeric() && is_noise(text, at) && !is_in_number(text, at) => 1,
+            _ => 0,
+        }
+    }
+
+    fn rewrite_char(&mut self, text: &[u8], at: usize, char: char) -> usize {
+        let length = char.len_utf8();
+        if let Some(digit) = plain_digit(char)
+            && is_in_number(text, at)
+        {
+            return self.put_char(digit, at, length);
+        }
+        if char.is_ascii() {
+            return if is_noise(text, at) { 1 } else { 0 };
+        }
+        if let Some((_, letters)) = LIGATURES.iter().find(|(ligature, _)| *ligature == char) {
+            self.put(letters.as_bytes(), at, length);
+            return length;
+        }
+        if let Some((syllable, length)) = syllable(&text[at..]) {
+            return self.put_char(syllable, at, length);
+        }
+        if matches!(char, '\u{250}'..='\u{28E}' | 'ǝ' | 'ƃ' | 'ᴉ') { self.turn_upside_down(text, at) } else { 0 }
+    }
+
+    /// Text against the direction, up to where that ends.
+    fn turn_round(&mut self, text: &[u8], at: usize) -> usize {
+        let mut end = at + 3;
+        for _ in 0..TURNED_MAX {
+            if end >= text.len() {
+                break;
+            }
+            let (code, length) = decode(&text[end..]);
+            if matches!(code, 0x202C | 0xA | 0x2029) {
+                break;
+            }
+            end += length;
+        }
+        let mut from = end;
+        while let Some((_, before)) = decode_before(text, from).filter(|&(_, before)| before >= at + 3) {
+            self.copy(text, before, from - before);
+            from = before;
+        }
+        end - at
+    }
+
+    /// A word written upside down, from its last letter, which comes first, on.
+    fn turn_upside_down(&mut self, text: &[u8], at: usize) -> usize {
+        let letter = |code: u32| {
+            let position = UPSIDE_DOWN.chars().position(|c| c as u32 == code)?;
+            Some(char::from(b'a' + position as u8))
+        };
+        let mut end = at;
+        while end < text.len() && end - at < TURNED_MAX {
+            let (code, length) = decode(&text[end..]);
+            if letter(code).is_none() {
+                break;
+            }
+            end += length;
+        }
+        let mut from = end;
+        while let Some((code, before)) = decode_before(text, from).filter(|&(_, before)| before >= at) {
+            let Some(letter) = letter(code) else { break };
+            self.put_char(letter, before, from - before);
+            from = before;
+        }
+        end - at
+    }
+}
+
+/// How a term is spelled once ligatures are taken apart and syllables put together, as texts are.
+#[cfg(feature = "compile")]
+pub(crate) fn spelled(term: &str) -> alloc::string::String {
+    let mut spelled = alloc::string::String::new();
+    let mut at = 0;
+    while let Some(char) = term[at..].chars().next() {
+        let mut length = char.len_utf8();
+        match (LIGATURES.iter().find(|(ligature, _)| *ligature == char), syllable(&term.as_bytes()[at..])) {
+            (Some((_, letters)), _) => spelled.push_str(letters),
+            (None, Some((syllable, taken))) => {
+                spelled.push(syllable);
+                length = taken;
+            }
+            (None, None) => spelled.push(char),
+        }
+        at += length;
+    }
+    spelled
+}
+
+/// The character of an entity, and how long it is: `&#97;`, `&#x61;`, `&amp;`.
+fn entity(rest: &[u8]) -> Option<(char, usize)> {
+    let (digits_at, radix) = match rest {
+        [b'&', b'#', b'x' | b'X', ..] => (3, 16),
+        [b'&', b'#', ..] => (2, 10),
+        _ => {
+            let (name, char) = ENTITIES.iter().find(|(name, _)| rest[1..].starts_with(name))?;
+            return Some((*char, 1 + name.len()));
+        }
+    };
+    let digits = rest[digits_at..].iter().take(8).take_while(|byte| char::from(**byte).is_digit(radix)).count();
+    let char = char::from_u32(number(&rest[digits_at..digits_at + digits], radix)?)?;
+    let has_end = rest.get(digits_at + digits) == Some(&b';');
+    Some((char, digits_at + digits + usize::from(has_end)))
+}
+
+/// The character of an escape: `\u0061`, `\x61`.
+fn escape(rest: &[u8]) -> Option<(char, usize)> {
+    let length = match rest {
+        [b'\\', b'u', ..] => 4,
+        [b'\\', b'x', ..] => 2,
+        _ => return None,
+    };
+    let char = char::from_u32(number(rest.get(2..2 + length)?, 16)?)?;
+    Some((char, 2 + length))
+}
+
+fn drawn(rest: &[u8]) -> Option<(char, usize)> {
+    let (signs, letter) = DRAWN.iter().find(|(signs, _)| rest.starts_with(signs))?;
+    Some((*letter, signs.len()))
+}
+
+/// The length of the tag at the start, 0 if there is none.
+fn tag(rest: &[u8]) -> usize {
+    let named = match rest {
+        [b'<', b'/', letter, ..] | [b'<', letter, ..] => letter.is_ascii_alphabetic(),
+        _ => false,
+    };
+    let end = rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>');
+    if named { end.map_or(0, |end| end + 1) } else { 0 }
+}
+
+fn number(digits: &[u8], radix: u32) -> Option<u32> {
+    let value = |value: u32, digit: u8| value.checked_mul(radix)?.checked_add(char::from(digit).to_digit(radix)?);
+    (!digits.is_empty()).then(|| digits.iter().try_fold(0, |so_far, &digit| value(so_far, digit)))?
+}
+
+/// Whether a single letter or digit stands between letters of a script without spaces.
+fn is_noise(text: &[u8], at: usize) -> bool {
+    let unspaced = |code: u32| {
+        code >= 0x80 && matches!(script(code), Script::Unspaced | Script::Hangul) && symbol(code) > fold::SEPARATOR
+    };
+    let before = text[..at].last().is_some_and(|&byte| byte >= 0x80)
+        && decode_before(text, at).is_some_and(|(code, _)| unspaced(code));
+    before && at + 1 < text.len() && unspaced(decode(&text[at + 1..]).0)
+}
+
+/// The plain digit for one in another form, or for the letter O.
+fn plain_digit(char: char) -> Option<char> {
+    if matches!(char, 'O' | 'o') {
+        return Some('0');
+    }
+    if let Some(digit) = HAN_DIGITS.iter().position(|forms| forms.contains(char)) {
+        return Some(char::from(b'0' + digit as u8));
+    }
+    let (letter, _) = fold::letter(char as u32);
+    char::from_u32(letter).filter(char::is_ascii_digit)
+}
+
+/// Whether the character at `at` is one of at least five digits of any form in a row.
+fn is_in_number(text: &[u8], at: usize) -> bool {
+    let is_digit = |code: u32| char::from_u32(code).is_some_and(|c| plain_digit(c).is_some() || c.is_ascii_digit());
+    let mut digits = 0;
+    let mut end = at;
+    for _ in 0..NUMBER_DIGITS_SEEN {
+        let (code, length) = decode(&text[end..]);
+        if end >= text.len() || !is_digit(code) {
+            break;
+        }
+        digits += 1;
+        end += length;
+    }
+    let mut start = at;
+    for _ in 0..NUMBER_DIGITS_SEEN {
+        let Some((_, before)) = decode_before(text, start).filter(|&(code, _)| is_digit(code)) else { break };
+        digits += 1;
+        start = before;
+    }
+    digits >= NUMBER_DIGITS_MIN
+}
+
+/// The Hangul syllable at the start of a text that is written in its parts, and how long that is.
+fn syllable(rest: &[u8]) -> Option<(char, usize)> {
+    let (first, mut length) = decode(rest);
+    let lead = lead_consonant(first)?;
+    let (second, second_length) = decode(&rest[length..]);
+    let vowel = vowel(second)?;
+    length += second_length;
+    let (third, third_length) = decode(rest.get(length..)?);
+    let mut tail = 0;
+    if let Some(number) = tail_consonant(third) {
+        let (after, _) = decode(rest.get(length + third_length..)?);
+        // A consonant before a vowel begins the next syllable.
+        let begins_next = (0x3131..=0x314E).contains(&third) && self::vowel(after).is_some();
+        if !begins_next {
+            tail = number;
+            length += third_length;
+        }
+    }
+    // The Unicode Standard, 3.12: composition of Hangul.
+    let syllable = char::from_u32(0xAC00 + (lead * 21 + vowel) * 28 + tail)?;
+    Some((syllable, length))
+}
+
+/// Consonants in the order of the Korean alphabet's compatibility block, as numbers of lead consonants.
+fn lead_consonant(code: u32) -> Option<u32> {
+    const COMPATIBLE: [u32; 19] = [
+        0x3131, 0x3132, 0x3134, 0x3137, 0x3138, 0x3139, 0x3141, 0x3142, 0x3143, 0x3145, 0x3146, 0x3147, 0x3148, 0x3149,
+        0x314A, 0x314B, 0x314C, 0x314D, 0x314E,
+    ];
+    match code {
+        0x1100..=0x1112 => Some(code - 0x1100),
+        _ => COMPATIBLE.iter().position(|&letter| letter == code).map(|position| position as u32),
+    }
+}
+
+fn vowel(code: u32) -> Option<u32> {
+    match code {
+        0x1161..=0x1175 => Some(code - 0x1161),
+        0x314F..=0x3163 => Some(code - 0x314F),
+        _ => None,
+    }
+}
+
+fn tail_consonant(code: u32) -> Option<u32> {
+    const COMPATIBLE: [u32; 27] = [
+        0x3131, 0x3132, 0x3133, 0x3134, 0x3135, 0x3136, 0x3137, 0x3139, 0x313A, 0x313B, 0x313C, 0x313D, 0x313E, 0x313F,
+        0x3140, 0x3141, 0x3142, 0x3144, 0x3145, 0x3146, 0x3147, 0x3148, 0x314A, 0x314B, 0x314C, 0x314D, 0x314E,
+    ];
+    match code {
+        0x11A8..=0x11C2 => Some(code - 0x11A7),
+        _ => COMPATIBLE.iter().position(|&letter| letter == code).map(|position| position as u32 + 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    fn second(text: &str) -> Option<String> {
+        let mut rewrite = Rewrite::default();
+        rewrite.read(text.as_bytes()).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    #[test]
+    fn what_is_written_otherwise_is_read_as_it_is_meant() {
+        for (written, meant) in [
+            ("vi&#97;gra &#x8d4c;", "viagra 赌"),
+            ("%76iagra %E8%B5%8C", "viagra 赌"),
+            ("\\u0076iagra \\x76", "viagra v"),
+            ("via<b>gra</b>", "viagra"),
+            ("\\/i/\\gra", "viagra"),
+            ("\u{202E}argaiv\u{202C} now", "viagra\u{202C} now"),
+            ("ɐɹƃɐᴉʌ", "viagra"),
+            ("große ﬁsch", "grosse fisch"),
+            ("ㄷㅗㅂㅏㄱ", "도박"),
+            ("\u{1103}\u{1169}\u{1107}\u{1161}\u{11A8}", "도박"),
+            ("赌a博", "赌博"),
+            ("1③八0O1②三4伍⑹", "13800123456"),
+        ] {
+            assert_eq!(second(written).as_deref(), Some(meant), "{written}");
+        }
+        for plain in ["hello", "100 % of 3 < 5", "三个人", "欢迎 to 中国", "oO", "R&D", "도박"] {
+            assert_eq!(second(plain), None, "{plain}");
+        }
+    }
+
+    #[test]
+    fn every_byte_knows_where_it_came_from() {
+        let mut rewrite = Rewrite::default();
+        let text = "a &#98;c";
+        assert_eq!(rewrite.read(text.as_bytes()), Some(&b"a bc"[..]));
+        assert_eq!(rewrite.original(Span { start: 2, end: 4 }), Span { start: 2, end: 8 });
+        assert_eq!(rewrite.original(Span { start: 3, end: 4 }), Span { start: 7, end: 8 });
+    }
+}

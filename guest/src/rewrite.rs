@@ -60,8 +60,24 @@ const LIGATURES: [(char, &str); 16] = [
 ];
 /// Letters a to z, upside down.
 const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
-/// Han digits, each with the plain one it stands for.
-const HAN_DIGITS: [&str; 10] = ["零〇", "一壹", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
+/// Bytes of which a text that reads otherwise has at least one: signs of codes, and lead bytes of characters
+/// that are rewritten. Digits and lone letters are noise only between such characters.
+static MAY_BE_REWRITTEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let bytes = [b'&', b'%', b'\\', b'<', b'|', b'('];
+    let mut at = 0;
+    while at < bytes.len() {
+        table[bytes[at] as usize] = true;
+        at += 1;
+    }
+    // U+00C0 on: what is below, such as the pound sign, is as it is.
+    let mut lead = 0xC3;
+    while lead < 0x100 {
+        table[lead] = true;
+        lead += 1;
+    }
+    table
+};
 
 /// A text in its second reading. Keeps its memory from message to message.
 #[derive(Debug, Default)]
@@ -74,7 +90,7 @@ pub(crate) struct Rewrite {
 impl Rewrite {
     /// Reads a text the second way; `None` if it is the same as the first.
     pub(crate) fn read(&mut self, text: &[u8]) -> Option<&[u8]> {
-        if !text.iter().any(|byte| !byte.is_ascii() || matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(')) {
+        if !text.iter().any(|&byte| MAY_BE_REWRITTEN[usize::from(byte)]) {
             return None;
         }
         self.text.clear();
@@ -289,14 +305,21 @@ fn is_noise(text: &[u8], at: usize) -> bool {
 
 /// The plain digit for one in another form, or for the letter O.
 fn plain_digit(char: char) -> Option<char> {
-    if matches!(char, 'O' | 'o') {
-        return Some('0');
-    }
-    if let Some(digit) = HAN_DIGITS.iter().position(|forms| forms.contains(char)) {
-        return Some(char::from(b'0' + digit as u8));
-    }
-    let (letter, _) = fold::letter(char as u32);
-    char::from_u32(letter).filter(char::is_ascii_digit)
+    let digit = match char {
+        'O' | 'o' | '零' | '〇' => '0',
+        '一' | '壹' => '1',
+        '二' | '贰' | '两' => '2',
+        '三' | '叁' => '3',
+        '四' | '肆' => '4',
+        '五' | '伍' => '5',
+        '六' | '陆' => '6',
+        '七' | '柒' => '7',
+        '八' | '捌' => '8',
+        '九' | '玖' => '9',
+        '\u{3100}'..='\u{D7FF}' => return None,
+        _ => return char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit),
+    };
+    Some(digit)
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.

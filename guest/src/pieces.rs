@@ -9,6 +9,8 @@ use crate::leet;
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
+/// Letters that are looked at together.
+const LANES: usize = 8;
 /// Most pieces that one word may be in.
 const WORD_PIECES_MAX: usize = 32;
 
@@ -50,8 +52,10 @@ enum Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     pub(crate) pieces: Vec<Piece>,
-    /// Folded letters of the pieces, one byte a letter, repeats within a piece left out.
+    /// Folded letters of the pieces, one byte a letter, repeats within a piece left out. As long as the longest
+    /// text so far: letters are stored eight at a time, and what is beyond their count means nothing.
     letters: Vec<u8>,
+    letters_count: usize,
     /// Symbols of all letters, repeats without separators between left out.
     pub(crate) symbols: Vec<Symbol>,
     /// Where in the text the run of each symbol begins.
@@ -67,7 +71,10 @@ impl Pieces {
     /// Takes `text` apart. Symbols of text that is all ASCII are left out where `symbols` says so.
     pub(crate) fn read(&mut self, text: &[u8], symbols: Symbols) {
         self.pieces.clear();
-        self.letters.clear();
+        self.letters_count = 0;
+        if self.letters.len() < text.len() + 2 * LANES {
+            self.letters.resize(text.len() + 2 * LANES, 0);
+        }
         self.symbols.clear();
         self.starts.clear();
         self.has_unspaced = false;
@@ -78,8 +85,6 @@ impl Pieces {
         } else {
             self.read_any(text);
         }
-        // So that eight letters can be loaded from any of them.
-        self.letters.extend([0; 8]);
     }
 
     /// The whole of it, character by character.
@@ -224,12 +229,11 @@ impl Pieces {
             return None;
         }
         let letters = lower.wrapping_sub(ONES * (b'a' - CLASS_FIRST_LETTER) as u64) & within;
-        let first = self.letters.len() as u32;
-        self.letters.extend(letters.to_le_bytes());
-        self.letters.truncate(first as usize + length);
-        let piece =
-            Piece { start: at as u32, first, end: first + length as u32, gap: between.take(), kind: Kind::Letters };
-        self.pieces.push(piece);
+        let first = self.letters_count;
+        self.letters[first..first + LANES].copy_from_slice(&letters.to_le_bytes());
+        self.letters_count += length;
+        let (first, end) = (first as u32, self.letters_count as u32);
+        self.pieces.push(Piece { start: at as u32, first, end, gap: between.take(), kind: Kind::Letters });
         Some(length)
     }
 
@@ -253,18 +257,24 @@ impl Pieces {
     }
 
     fn begin_piece(&mut self, start: u32, gap: Gap, kind: Kind, letter: u8) {
-        let first = self.letters.len() as u32;
+        let first = self.letters_count as u32;
         self.pieces.push(Piece { start, first, end: first + 1, gap, kind });
-        self.letters.push(letter);
+        self.put(letter);
     }
 
+    /// Adds a letter to the last piece.
     fn add_letter(&mut self, letter: u8) {
-        if let Some(piece) = self.pieces.last_mut()
-            && self.letters.last() != Some(&letter)
-        {
-            self.letters.push(letter);
-            piece.end += 1;
+        if self.letters[self.letters_count - 1] != letter {
+            self.put(letter);
+            if let Some(piece) = self.pieces.last_mut() {
+                piece.end += 1;
+            }
         }
+    }
+
+    fn put(&mut self, letter: u8) {
+        self.letters[self.letters_count] = letter;
+        self.letters_count += 1;
     }
 
     /// The folded letters of a piece.
@@ -466,9 +476,10 @@ mod tests {
             };
             let text: Vec<u8> = (0..length).map(|_| random()).collect();
             let (mut quick, mut thorough) = (Pieces::default(), Pieces::default());
-            quick.read_ascii(&text);
-            thorough.read_any(&text);
-            assert_eq!(quick.letters, thorough.letters, "{text:?}");
+            quick.read(&text, Symbols::OfUnspacedText);
+            thorough.read(&text, Symbols::All);
+            let letters = |pieces: &Pieces| pieces.letters[..pieces.letters_count].to_vec();
+            assert_eq!(letters(&quick), letters(&thorough), "{text:?}");
             let shape = |pieces: &Pieces| -> Vec<_> {
                 pieces.pieces.iter().map(|p| (p.start, p.first, p.end, p.gap, p.kind)).collect()
             };

@@ -130,8 +130,9 @@ Keys of --format json:
     hits                    messages with a match
     matches                 matches in all
   sandbox_over_native     time in the sandbox / time natively, in batches
-  empty_message_ns        what a message without text costs in a batch: the price of the border
-  empty_call_ns           what a call with one such message costs
+  border_message_ns       what a message without text costs in a batch more than natively: the price of
+                          the border
+  border_call_ns          what a call with one such message costs more
   worker_memory_bytes     linear memory of one worker, the shared pack included
   pss_1_worker_bytes, pss_8_workers_bytes
                           memory of the process, shared pages counted once (Linux)";

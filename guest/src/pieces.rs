@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol};
 use crate::leet;
+use crate::rewrite::Watch;
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
@@ -65,6 +66,8 @@ pub(crate) struct Pieces {
     pub(crate) is_utf8: bool,
     /// Where the last sign ends that was read as a letter.
     signs_end: usize,
+    /// Whether the text may read otherwise to a reader.
+    pub(crate) watch: Watch,
 }
 
 impl Pieces {
@@ -80,6 +83,7 @@ impl Pieces {
         self.has_unspaced = false;
         self.is_utf8 = true;
         self.signs_end = 0;
+        self.watch = Watch::default();
         if symbols == Symbols::OfUnspacedText && text.is_ascii() {
             self.read_ascii(text);
         } else {
@@ -97,6 +101,7 @@ impl Pieces {
         while at < text.len() {
             let (code, length) = decode(&text[at..]);
             self.is_utf8 &= length > 1 || code < 0x80;
+            self.watch.character(code);
             let class = symbol(code);
             let start = at as u32;
             at += length;
@@ -156,6 +161,7 @@ impl Pieces {
                     at = self.read_signs(text, at, &mut between);
                 }
                 AsciiKind::Separator | AsciiKind::Sign => {
+                    self.watch.ascii(text[at]);
                     between.add(ascii.is_space);
                     at += 1;
                 }
@@ -188,6 +194,7 @@ impl Pieces {
             match ascii.kind {
                 AsciiKind::Ignorable => {}
                 AsciiKind::Sign if is_first || is_letter_sign(text[at].into(), true, &text[at + 1..]) => {
+                    self.watch.ascii(text[at]);
                     let sign = leet::sign_byte(text[at].into()).unwrap_or_default();
                     if is_first {
                         self.begin_piece(at as u32, between.take(), Kind::Signs, sign);

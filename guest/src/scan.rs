@@ -61,7 +61,9 @@ impl<'p> Scanner<'p> {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
         }
         let mut rewrite = core::mem::take(&mut self.rewrite);
-        if let Some(second) = rewrite.read(text) {
+        if self.pieces.watch.may_be_rewritten
+            && let Some(second) = rewrite.read(text)
+        {
             let first_found = self.found.len();
             self.read(second);
             for found in &mut self.found[first_found..] {

@@ -2,7 +2,7 @@
 //! so a word with them is looked up in several readings, and verification asks for each sign whether it
 //! can be the letter that is wanted. Not for what stands for one letter always; that is in the fold table.
 
-use crate::fold::{Symbol, ascii_symbol, symbol};
+use crate::fold::{CLASS_FIRST_LETTER, Symbol, ascii_symbol, symbol};
 use crate::pieces::class_byte;
 
 /// Signs that may be letters within a word, and what they may be. Lower case stands for look-alikes too.
@@ -49,6 +49,9 @@ pub(crate) fn only_before_letter(code: u32) -> bool {
 /// The letter that a byte of a piece stands for in a reading; letters stand for themselves.
 #[inline]
 pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
+    if (CLASS_FIRST_LETTER..CLASS_FIRST_LETTER + 26).contains(&byte) {
+        return byte;
+    }
     let digit = byte.wrapping_sub(ascii_symbol(b'0') as u8);
     let letters = if digit < 10 {
         DIGITS[usize::from(digit)]

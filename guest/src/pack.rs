@@ -312,7 +312,7 @@ pub(crate) struct Gram<'p> {
 
 impl<'p> Pack<'p> {
     /// Reads a pack without copying it. Checks everything: costs one pass over the bytes
-    /// (about 0.2 ms a megabyte).
+    /// (about 0.5 ms a megabyte).
     ///
     /// # Errors
     /// Bytes that are not exactly what the compiler wrote, or were written for another version.

@@ -297,13 +297,16 @@ impl Pieces {
         (length < 8).then(|| eight & ((1 << (8 * length)) - 1))
     }
 
-    /// Whether pieces are letters among digits and signs that may be letters, all of it a word by itself.
+    /// Whether pieces are letters among digits and signs that may be letters, and begin with no letter before.
     pub(crate) fn may_be_leet(&self, first: usize, count: usize) -> bool {
         let pieces = &self.pieces[first..first + count];
         let has = |kind: Kind| pieces.iter().any(|piece| piece.kind == kind);
-        let begins = pieces[0].gap != Gap::Touching;
-        let ends = self.pieces.get(first + count).is_none_or(|next| next.gap != Gap::Touching);
-        count > 1 && begins && ends && has(Kind::Letters) && (has(Kind::Digits) || has(Kind::Signs))
+        pieces[0].gap != Gap::Touching && has(Kind::Letters) && (has(Kind::Digits) || has(Kind::Signs))
+    }
+
+    /// Whether nothing touches the last piece before `next`.
+    pub(crate) fn ends_token(&self, next: usize) -> bool {
+        self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching)
     }
 
     /// Whether a piece is of signs that may be letters; else it is of letters or digits.

@@ -116,25 +116,35 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
             // A word of one piece, the key of which is its letters.
             words.probe(letters, |entry| begin(message, first, entry, candidates));
         } else {
-            let mut key = WordKey::default();
-            let word = message.word_from(first);
-            for (count, piece) in (1..).zip(word) {
-                if !Pieces::is_of_signs(piece) {
-                    message.letters(piece).iter().for_each(|&letter| key.push(letter));
-                    words.probe(key.key(), |entry| begin(message, first, entry, candidates));
-                }
-                if message.may_be_leet(first, count) {
-                    for reading in 0..leet::READINGS {
-                        let letters = word[..count].iter().flat_map(|piece| message.letters(piece));
-                        let mut key = WordKey::default();
-                        letters.for_each(|&letter| key.push(leet::read_byte(letter, reading)));
-                        words.probe(key.key(), |entry| begin(message, first, entry, candidates));
-                    }
-                }
-            }
+            search_joined(words, message, first, candidates);
         }
         if !prefixes.filter.is_empty() {
             search_prefixes(prefixes, message, first, candidates);
+        }
+    }
+}
+
+/// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
+fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let word = message.word_from(first);
+    let may_be_leet = message.may_be_leet(first, word.len());
+    let mut key = WordKey::default();
+    // Built beside the plain key: from the start for each length, they would cost its square.
+    let mut readings = [WordKey::default(); leet::READINGS];
+    for (count, piece) in (1..).zip(word) {
+        if may_be_leet {
+            for (reading, key) in readings.iter_mut().enumerate() {
+                message.letters(piece).iter().for_each(|&letter| key.push(leet::read_byte(letter, reading)));
+            }
+            if count > 1 && message.ends_token(first + count) {
+                for key in readings {
+                    words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+                }
+            }
+        }
+        if !Pieces::is_of_signs(piece) {
+            message.letters(piece).iter().for_each(|&letter| key.push(letter));
+            words.probe(key.key(), |entry| begin(message, first, entry, candidates));
         }
     }
 }

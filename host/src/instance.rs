@@ -26,7 +26,7 @@ impl fmt::Debug for Instance {
 }
 
 impl Instance {
-    /// A fresh sandbox in which the generation's filter has taken in pack and policy. About 0.1 ms.
+    /// A fresh sandbox in which the generation's filter has taken in pack and policy. About 0.2 ms.
     pub(crate) fn new(runtime: &Runtime, generation: &Generation) -> Result<Instance, ScanFailure> {
         let sandbox = |error: wasmtime::Error| failure(&error);
         let pack_bytes = generation.parts().pack.bytes().len();

@@ -76,7 +76,7 @@ impl Runtime {
         Ok(Runtime { shared: Arc::new(Shared { engine, config: config.clone(), graveyard }) })
     }
 
-    /// Checks a module and compiles it. Takes about half a second for the default one.
+    /// Checks a module and compiles it. Takes about 0.1 s for the default one.
     ///
     /// # Errors
     /// If it is not a filter module for this version; the check that failed is named.

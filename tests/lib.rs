@@ -8,7 +8,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use tamis_guest::compile::{
-    Diagnostic, FailurePolicy, Level, ListSource, PolicySource, Taxonomy, compile, compile_terms,
+    Diagnostic, FailurePolicy, Level, ListSource, PolicySource, Taxonomy, Variants, compile, compile_terms,
+    compile_terms_as,
 };
 use tamis_guest::wire::verdict_bytes;
 use tamis_guest::{Message, Policy, Scanner, Verdict};
@@ -27,6 +28,8 @@ pub struct Case {
     /// Texts in which the terms do not fire.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// How far the terms are looked for: `none`, `standard` (unless said otherwise) or `aggressive`.
+    pub variants: Option<String>,
     /// `block` if a term must fire, `allow` if none may.
     pub action: String,
     /// Where the matches are, in bytes, if it matters.
@@ -41,6 +44,14 @@ pub struct Case {
 #[serde(deny_unknown_fields)]
 struct CaseFile {
     case: Vec<Case>,
+}
+
+impl Case {
+    fn variants(&self) -> Result<Variants, String> {
+        let Some(name) = &self.variants else { return Ok(Variants::Standard) };
+        let variants = Variants::ALL.into_iter().find(|variants| variants.name() == name);
+        variants.ok_or_else(|| format!("no variants `{name}`"))
+    }
 }
 
 /// The folder of the workspace.
@@ -76,7 +87,7 @@ pub fn read_cases(path: &Path) -> Vec<Case> {
 /// How the verdict differs from what the case says.
 pub fn check(case: &Case) -> Result<(), String> {
     let pack = if case.allow.is_empty() {
-        compile_terms("terms.txt", &case.terms.join("\n"))
+        compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)
     } else {
         let list = list_toml(&case.terms, &case.allow);
         compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())

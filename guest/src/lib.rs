@@ -42,6 +42,7 @@ mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod fold;
+mod glue;
 mod leet;
 mod letters;
 mod message;
@@ -52,6 +53,7 @@ mod rewrite;
 mod rules;
 mod scan;
 mod search;
+mod sounds;
 mod verdict;
 mod verify;
 pub mod wire;

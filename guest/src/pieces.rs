@@ -264,6 +264,8 @@ impl Pieces {
     }
 
     fn begin_piece(&mut self, start: u32, gap: Gap, kind: Kind, letter: u8) {
+        // Upper case after lower may be base64.
+        self.watch.may_be_rewritten |= gap == Gap::Touching;
         let first = self.letters_count as u32;
         self.pieces.push(Piece { start, first, end: first + 1, gap, kind });
         self.put(letter);

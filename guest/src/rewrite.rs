@@ -58,6 +58,12 @@ const LIGATURES: [(char, &str); 16] = [
     ('ﬆ', "st"),
     ('㏄', "cc"),
 ];
+/// Han characters and strokes that are put between others to part them, and mean nothing there.
+const NOISE: &str = "之丶丿の丨亅乀乁";
+/// Shortest text in base64 that is read, in its characters.
+const BASE64_MIN: usize = 8;
+/// Longest text in base64 that is read, in its characters.
+const BASE64_MAX: usize = 4096;
 /// Letters a to z, upside down.
 const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
 /// Watches a text go by, character by character, for anything that the second reading would change: most
@@ -83,7 +89,7 @@ impl Watch {
     /// Tells of an ASCII character in a text that is all ASCII.
     #[inline]
     pub(crate) fn ascii(&mut self, byte: u8) {
-        self.may_be_rewritten |= matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(' | b'/');
+        self.may_be_rewritten |= matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(' | b'/' | b'+');
     }
 
     /// Tells of the next character of any text.
@@ -102,7 +108,8 @@ impl Watch {
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
                 is_digit = plain_digit(char).is_some();
                 self.may_be_rewritten |= is_digit && self.after_digit;
-                self.may_be_rewritten |= self.noise == Noise::Between;
+                self.may_be_rewritten |=
+                    self.noise == Noise::Between || matches!(char, '之' | '丶' | '丿' | '丨' | '亅');
                 noise = Noise::Unspaced;
             }
             // Punctuation and the pound sign are as they are.
@@ -195,6 +202,11 @@ impl Rewrite {
                 None => 0,
             },
             Some('\u{202E}') => self.turn_round(text, at),
+            Some('➕' | '+' | '＋') => match adds(rest) {
+                Some(length) => self.put_char('加', at, length),
+                None => 0,
+            },
+            Some(char) if char.is_ascii_alphanumeric() && self.unpack(text, at) > 0 => base64_length(rest),
             Some(char) if code >= 0x80 || char == 'O' || char == 'o' => self.rewrite_char(text, at, char),
             Some(char) if char.is_ascii_alphanumeric() && is_noise(text, at) && !is_in_number(text, at) => 1,
             _ => 0,
@@ -210,6 +222,7 @@ impl Rewrite {
         }
         match char {
             '\0'..='\x7F' => return if is_noise(text, at) { 1 } else { 0 },
+            _ if NOISE.contains(char) && is_noise(text, at) => return length,
             // Han and whole syllables, which most text with these bytes is made of, are as they are.
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return 0,
             _ => {}
@@ -222,6 +235,35 @@ impl Rewrite {
             return self.put_char(syllable, at, length);
         }
         if matches!(char, '\u{250}'..='\u{28E}' | 'ǝ' | 'ƃ' | 'ᴉ') { self.turn_upside_down(text, at) } else { 0 }
+    }
+
+    /// Writes what a word in base64 says, if it is one, and returns how much that is.
+    fn unpack(&mut self, text: &[u8], at: usize) -> usize {
+        if at > 0 && is_base64(text[at - 1]) {
+            return 0;
+        }
+        let length = base64_length(&text[at..]);
+        let coded = &text[at..at + length];
+        let has = |of: fn(&u8) -> bool| coded.iter().any(of);
+        if !(BASE64_MIN..=BASE64_MAX).contains(&length) || !has(u8::is_ascii_lowercase) || !has(u8::is_ascii_uppercase)
+        {
+            return 0;
+        }
+        let first = self.text.len();
+        for four in coded.chunks(4) {
+            let bits = four.iter().fold(0u32, |bits, &byte| bits << 6 | base64_value(byte));
+            let bytes = (bits << (6 * (4 - four.len()))).to_be_bytes();
+            self.put(&bytes[1..four.len()], at, length);
+        }
+        let says_something = core::str::from_utf8(&self.text[first..]).is_ok_and(|says| {
+            says.chars().all(|c| !c.is_control())
+                && says.chars().filter(|c| c.is_alphabetic()).count() * 2 > says.chars().count()
+        });
+        if !says_something {
+            self.text.truncate(first);
+            self.origins.truncate(first);
+        }
+        self.text.len() - first
     }
 
     /// Text against the direction, up to where that ends.
@@ -336,14 +378,43 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     (!digits.is_empty()).then(|| digits.iter().try_fold(0, |so_far, &digit| value(so_far, digit)))?
 }
 
-/// Whether a single letter or digit stands between letters of a script without spaces.
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
+
+/// How long the word at the start is, its padding left out.
+fn base64_length(rest: &[u8]) -> usize {
+    rest.iter().take(BASE64_MAX + 1).take_while(|&&byte| is_base64(byte)).count()
+}
+
+fn base64_value(byte: u8) -> u32 {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    value.into()
+}
+
+/// The length of a plus sign before Han or before what is added as a contact, where it stands for a word.
+fn adds(rest: &[u8]) -> Option<usize> {
+    let (_, length) = decode(rest);
+    let (next, _) = decode(rest.get(length..).filter(|rest| !rest.is_empty())?);
+    let is_contact = matches!(next, 0x51 | 0x56 | 0x57 | 0x71 | 0x76 | 0x77);
+    (is_contact || (0x4E00..0xA000).contains(&next)).then_some(length)
+}
+
+/// Whether a single character stands between letters of a script without spaces.
 fn is_noise(text: &[u8], at: usize) -> bool {
     let unspaced = |code: u32| {
         code >= 0x80 && matches!(script(code), Script::Unspaced | Script::Hangul) && symbol(code) > fold::SEPARATOR
     };
     let before = text[..at].last().is_some_and(|&byte| byte >= 0x80)
         && decode_before(text, at).is_some_and(|(code, _)| unspaced(code));
-    before && at + 1 < text.len() && unspaced(decode(&text[at + 1..]).0)
+    let next = at + decode(&text[at..]).1;
+    before && next < text.len() && unspaced(decode(&text[next..]).0)
 }
 
 /// The plain digit for one in another form, or for the letter O.

@@ -11,6 +11,19 @@ const GLUE: [&str; 28] = [
 /// Shortest word that is looked for in others, in letters.
 const GLUED_LETTERS_MIN: usize = 5;
 
+/// Longest word in which others are looked for, in letters.
+pub(crate) const LETTERS_MAX: usize = 32;
+
+/// The letters of a word in which another may be.
+pub(crate) fn long_enough(letters: impl Iterator<Item = u8>, buffer: &mut [u8; LETTERS_MAX]) -> Option<&[u8]> {
+    let mut count = 0;
+    for letter in letters {
+        *buffer.get_mut(count)? = letter;
+        count += 1;
+    }
+    (count > GLUED_LETTERS_MIN + 1).then_some(&buffer[..count])
+}
+
 /// A word of the glue at one end of folded letters.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Glue {

@@ -43,6 +43,7 @@ mod abi;
 pub mod compile;
 mod fold;
 mod glue;
+mod lanes;
 mod leet;
 mod letters;
 mod message;

@@ -183,7 +183,9 @@ pub struct EntryRecord {
     pub(crate) key: u64,
     pub(crate) pattern: u32,
     /// What of the pattern is before the key: symbols for windows, else words.
-    pub(crate) offset: u32,
+    pub(crate) offset: u16,
+    /// The symbol of the pattern that follows a window, or is before one that ends it; 0 if there is none.
+    pub(crate) neighbour: u16,
 }
 
 /// Why bytes are not a pack. The running pack stays as it is.
@@ -479,7 +481,7 @@ impl<'p> Pack<'p> {
                 _ => continue,
             };
             let known = |entry: &EntryRecord| {
-                (entry.pattern as usize) < self.patterns.len() && entry.offset as usize <= PATTERN_LETTERS_MAX
+                (entry.pattern as usize) < self.patterns.len() && usize::from(entry.offset) <= PATTERN_LETTERS_MAX
             };
             check(gram.entries[first..end].iter().all(known), "entries")?;
         }

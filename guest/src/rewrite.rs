@@ -64,6 +64,8 @@ const NOISE: &str = "之丶丿の丨亅乀乁";
 const BASE64_MIN: usize = 8;
 /// Longest text in base64 that is read, in its characters.
 const BASE64_MAX: usize = 4096;
+/// Han digits, by their number; the plain ones, those of documents, and other ways.
+const HAN_DIGITS: [&str; 10] = ["零〇", "一壹", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
 /// Letters a to z, upside down.
 const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
 /// Watches a text go by, character by character, for anything that the second reading would change: most
@@ -85,21 +87,63 @@ enum Noise {
     Between,
 }
 
+/// Whether the second reading may change a Han character, from U+4E00 on.
+#[inline]
+pub(crate) fn is_watched(code: u32) -> bool {
+    let at = code as usize - 0x4E00;
+    WATCHED.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+}
+
+static WATCHED: [u64; 0x5200 / 64] = {
+    let mut bits = [0; 0x5200 / 64];
+    let mut number = 0;
+    while number <= 10 {
+        let chars = if number < 10 { HAN_DIGITS[number].as_bytes() } else { NOISE.as_bytes() };
+        let mut at = 0;
+        // All of them are of three bytes.
+        while at < chars.len() {
+            let code =
+                (chars[at] as usize & 0xF) << 12 | (chars[at + 1] as usize & 0x3F) << 6 | chars[at + 2] as usize & 0x3F;
+            if code >= 0x4E00 {
+                bits[(code - 0x4E00) / 64] |= 1 << (code % 64);
+            }
+            at += 3;
+        }
+        number += 1;
+    }
+    bits
+};
+
 impl Watch {
-    /// Tells of an ASCII character in a text that is all ASCII.
+    /// Tells of the ASCII character at the start of a text.
     #[inline]
-    pub(crate) fn ascii(&mut self, byte: u8) {
-        self.may_be_rewritten |= matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(' | b'/' | b'+');
+    pub(crate) fn ascii(&mut self, rest: &[u8]) {
+        self.may_be_rewritten |= is_rewritten(rest);
     }
 
-    /// Tells of the next character of any text.
+    /// Tells of Han characters none of which is [watched](is_watched).
     #[inline]
-    pub(crate) fn character(&mut self, code: u32) {
+    pub(crate) fn han(&mut self) {
+        self.may_be_rewritten |= self.noise == Noise::Between;
+        (self.noise, self.after_digit) = (Noise::Unspaced, false);
+    }
+
+    /// Tells of a word of letters and digits in turn, by a place in it.
+    #[cold]
+    pub(crate) fn word(&mut self, text: &[u8], at: usize) {
+        let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
+        let start = at - before;
+        self.may_be_rewritten |= is_packed(&text[start..start + base64_length(&text[start..])]);
+    }
+
+    /// Tells of the character at the start of any text.
+    #[inline]
+    pub(crate) fn character(&mut self, code: u32, rest: &[u8]) {
         let Some(char) = char::from_u32(code) else { return };
         let (mut is_digit, mut noise) = (false, Noise::None);
         match char {
             '\0'..='\x7F' => {
-                self.ascii(code as u8);
+                self.ascii(rest);
                 is_digit = char.is_ascii_digit() || matches!(char, 'O' | 'o');
                 if char.is_ascii_alphanumeric() && self.noise == Noise::Unspaced {
                     noise = Noise::Between;
@@ -142,7 +186,20 @@ impl Rewrite {
         let mut at = 0;
         let mut is_changed = false;
         while at < text.len() {
+            // Within a word of ASCII there is only the letter O among digits.
+            let byte = text[at];
+            if byte.is_ascii_alphabetic() && byte | 0x20 != b'o' && at > 0 && is_base64(text[at - 1]) || byte == b' ' {
+                self.text.push(byte);
+                self.origins.push(Span { start: at as u32, end: at as u32 + 1 });
+                at += 1;
+                continue;
+            }
             let (code, length) = decode(&text[at..]);
+            if (0x4E00..0xA000).contains(&code) && !is_watched(code) {
+                self.copy(text, at, 3);
+                at += 3;
+                continue;
+            }
             let taken = self.rewrite(text, at, code);
             is_changed |= taken > 0;
             if taken == 0 {
@@ -244,9 +301,7 @@ impl Rewrite {
         }
         let length = base64_length(&text[at..]);
         let coded = &text[at..at + length];
-        let has = |of: fn(&u8) -> bool| coded.iter().any(of);
-        if !(BASE64_MIN..=BASE64_MAX).contains(&length) || !has(u8::is_ascii_lowercase) || !has(u8::is_ascii_uppercase)
-        {
+        if !is_packed(coded) {
             return 0;
         }
         let first = self.text.len();
@@ -331,6 +386,19 @@ pub(crate) fn spelled(term: &str) -> alloc::string::String {
     spelled
 }
 
+/// Whether the ASCII sign at the start is written otherwise.
+#[inline]
+fn is_rewritten(rest: &[u8]) -> bool {
+    match rest[0] {
+        b'&' => entity(rest).is_some(),
+        b'%' => rest.get(1..3).is_some_and(|digits| number(digits, 16).is_some()),
+        b'<' => tag(rest) > 0,
+        b'\\' | b'/' | b'|' | b'(' => escape(rest).or_else(|| drawn(rest)).is_some(),
+        b'+' => adds(rest).is_some(),
+        _ => false,
+    }
+}
+
 /// The character of an entity, and how long it is: `&#97;`, `&#x61;`, `&amp;`.
 fn entity(rest: &[u8]) -> Option<(char, usize)> {
     let (digits_at, radix) = match rest {
@@ -387,6 +455,19 @@ fn base64_length(rest: &[u8]) -> usize {
     rest.iter().take(BASE64_MAX + 1).take_while(|&&byte| is_base64(byte)).count()
 }
 
+/// Whether a word may be text in base64: long enough, of both cases, and beginning with what shows.
+fn is_packed(word: &[u8]) -> bool {
+    let has = |of: fn(&u8) -> bool| word.iter().any(of);
+    let begins = word.first_chunk::<4>().is_some_and(|four| {
+        let bits = four.iter().fold(0u32, |bits, &byte| bits << 6 | base64_value(byte));
+        bits.to_be_bytes()[1..].iter().all(|&byte| byte >= b' ')
+    });
+    (BASE64_MIN..=BASE64_MAX).contains(&word.len())
+        && begins
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+}
+
 fn base64_value(byte: u8) -> u32 {
     let value = match byte {
         b'A'..=b'Z' => byte - b'A',
@@ -419,21 +500,15 @@ fn is_noise(text: &[u8], at: usize) -> bool {
 
 /// The plain digit for one in another form, or for the letter O.
 fn plain_digit(char: char) -> Option<char> {
-    let digit = match char {
-        'O' | 'o' | '零' | '〇' => '0',
-        '一' | '壹' => '1',
-        '二' | '贰' | '两' => '2',
-        '三' | '叁' => '3',
-        '四' | '肆' => '4',
-        '五' | '伍' => '5',
-        '六' | '陆' => '6',
-        '七' | '柒' => '7',
-        '八' | '捌' => '8',
-        '九' | '玖' => '9',
-        '\u{3100}'..='\u{D7FF}' => return None,
-        _ => return char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit),
-    };
-    Some(digit)
+    if matches!(char, 'O' | 'o') {
+        return Some('0');
+    }
+    if ('\u{3007}'..='\u{D7FF}').contains(&char) {
+        let is_watched = char < '\u{4E00}' || is_watched(char as u32);
+        let number = HAN_DIGITS.iter().position(|digits| is_watched && digits.contains(char))?;
+        return char::from_digit(number as u32, 10);
+    }
+    char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit)
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.
@@ -560,12 +635,12 @@ mod tests {
                 text.push_str(alphabet[(state >> 33) as usize % alphabet.len()]);
             }
             let mut watch = Watch::default();
-            text.chars().for_each(|c| watch.character(c as u32));
+            text.char_indices().for_each(|(at, c)| watch.character(c as u32, &text.as_bytes()[at..]));
             let is_changed = Rewrite::default().read(text.as_bytes()).is_some();
             assert!(watch.may_be_rewritten || !is_changed || text.is_ascii(), "{text}");
             if text.is_ascii() && is_changed {
                 let mut watch = Watch::default();
-                text.bytes().for_each(|byte| watch.ascii(byte));
+                (0..text.len()).for_each(|at| watch.ascii(&text.as_bytes()[at..]));
                 // Only numbers with the letter O are left as they are.
                 assert!(watch.may_be_rewritten || text.contains('O'), "{text}");
             }

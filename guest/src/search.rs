@@ -122,16 +122,14 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
         return;
     }
     for (first, piece) in message.pieces.iter().enumerate() {
-        if message.stands_alone(first)
-            && let Some(letters) = message.short_letters(piece)
-        {
-            // A word of one piece, the key of which is its letters.
-            words.probe(letters, |entry| begin(message, first, entry, candidates));
+        if message.stands_alone(first) {
+            // A word of one piece.
+            words.probe(message.key(piece), |entry| begin(message, first, entry, candidates));
         } else {
             search_joined(words, message, first, candidates);
-            if words.flags & HAS_GLUED != 0 {
-                search_glued(words, message, first, candidates);
-            }
+        }
+        if words.flags & HAS_GLUED != 0 {
+            search_glued(words, message, first, candidates);
         }
         if !prefixes.filter.is_empty() {
             search_prefixes(prefixes, message, first, candidates);
@@ -149,7 +147,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
     for (count, piece) in (1..).zip(word) {
         if may_be_leet {
             for (reading, key) in readings.iter_mut().enumerate() {
-                message.letters(piece).iter().for_each(|&letter| key.push(leet::read_byte(letter, reading)));
+                message.letters(piece).for_each(|letter| key.push(leet::read_byte(letter, reading)));
             }
             if count > 1 && message.ends_token(first + count) {
                 for key in readings {
@@ -158,7 +156,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
             }
         }
         if !Pieces::is_of_signs(piece) {
-            message.letters(piece).iter().for_each(|&letter| key.push(letter));
+            message.letters(piece).for_each(|letter| key.push(letter));
             words.probe(key.key(), |entry| begin(message, first, entry, candidates));
         }
     }
@@ -167,7 +165,8 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
 /// The words that others were glued to, as in `getcasinonow`.
 fn search_glued(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let piece = &message.pieces[first];
-    let letters = message.letters(piece);
+    let mut buffer = [0; glue::LETTERS_MAX];
+    let Some(letters) = glue::long_enough(message.letters(piece), &mut buffer) else { return };
     for before in glue::before(letters) {
         for after in glue::after(&letters[before.letters..]) {
             let mut key = WordKey::default();
@@ -186,7 +185,7 @@ fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidat
     let mut count = 0;
     let pieces = message.word_from(first).iter().filter(|piece| !Pieces::is_of_signs(piece));
     let letters = pieces.flat_map(|piece| message.letters(piece));
-    for &letter in letters {
+    for letter in letters {
         if count > 0 && prefix[count - 1] == letter {
             continue;
         }
@@ -201,7 +200,7 @@ fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidat
 
 /// The places where a pattern would begin whose key was found at piece `first`.
 fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut Vec<Candidate>) {
-    let before = entry.offset as usize;
+    let before = usize::from(entry.offset);
     let mut candidate =
         |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
     let by_pieces = first.checked_sub(before);
@@ -242,7 +241,7 @@ fn search_syllables<const SYLLABLES: usize>(
     for &place in &places[..known] {
         let place = place as usize;
         gram.probe(window_key(&syllables[place..][..SYLLABLES]), |entry| {
-            if let Some(first) = place.checked_sub(entry.offset as usize) {
+            if let Some(first) = place.checked_sub(entry.offset.into()) {
                 found(entry.pattern, first);
             }
         });
@@ -261,9 +260,14 @@ fn search_windows<const SYMBOLS: usize>(
     }
     let found = filter_places::<SYMBOLS>(gram.filter, symbols, places);
     for &place in &places[..found] {
-        gram.probe(window_key(&symbols[place as usize..][..SYMBOLS]), |entry| {
-            if let Some(first) = place.checked_sub(entry.offset) {
-                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first as usize] });
+        let place = place as usize;
+        gram.probe(window_key(&symbols[place..][..SYMBOLS]), |entry| {
+            let Some(first) = place.checked_sub(entry.offset.into()) else { return };
+            // One symbol more than the window has tells most candidates from chance.
+            let after = symbols.get(place + SYMBOLS);
+            let before = place.checked_sub(1).map(|before| &symbols[before]);
+            if entry.neighbour == 0 || [after, before].contains(&Some(&entry.neighbour)) {
+                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first] });
             }
         });
     }

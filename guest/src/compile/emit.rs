@@ -254,12 +254,13 @@ impl Builder {
             let sound_key = self.sound_key(pattern);
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
-                let entry = |key| EntryRecord { key, pattern: number, offset: to_u32(key_offset) };
+                let entry = |key| EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 };
                 keys[WORD].extend(masked_keys(&key.letters).map(entry));
             }
             for key in [Some(key), sound_key].into_iter().flatten() {
                 flags[key.kind] |= if key.is_spaced { HAS_SPACED } else { 0 };
-                keys[key.kind].push(EntryRecord { key: key.key, pattern: number, offset: to_u32(key.offset) });
+                let Key { key, offset, neighbour, kind, .. } = key;
+                keys[kind].push(EntryRecord { key, pattern: number, offset, neighbour });
             }
         }
 
@@ -307,7 +308,14 @@ impl Builder {
         }
         let syllables = self.chinese.as_ref()?.syllables(self.spelling(pattern))?;
         let (kind, size) = SOUND_WINDOWS.into_iter().rfind(|&(_, size)| size <= syllables.len())?;
-        Some(Key { kind, key: window_key(&syllables[..size]), offset: 0, is_spaced: false, letters: Vec::new() })
+        Some(Key {
+            kind,
+            key: window_key(&syllables[..size]),
+            offset: 0,
+            neighbour: 0,
+            is_spaced: false,
+            letters: Vec::new(),
+        })
     }
 
     /// How many patterns share each window, hashed into slots; at least 1 everywhere.
@@ -369,7 +377,9 @@ impl Hasher for Hashed {
 struct Key {
     kind: usize,
     key: u64,
-    offset: usize,
+    offset: u16,
+    /// The symbol after a window, or before one at the end.
+    neighbour: Symbol,
     is_spaced: bool,
     /// Of a whole word: its folded letters.
     letters: Vec<u8>,
@@ -433,19 +443,27 @@ fn rarest_word(words: &[PatternWord]) -> Key {
     } else {
         words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
     };
-    let Some((offset, word)) = rarest else {
-        return Key { kind: WORD, key: 0, offset: 0, is_spaced: true, letters: Vec::new() };
+    let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
+        return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };
     };
     if word.is_open {
         return Key {
             kind: PREFIX,
             key: prefix_key(&word.letters[..prefix(word)]),
             offset,
+            neighbour: 0,
             is_spaced: true,
             letters: Vec::new(),
         };
     }
-    Key { kind: WORD, key: word_key(&word.letters), offset, is_spaced: true, letters: word.letters.clone() }
+    Key {
+        kind: WORD,
+        key: word_key(&word.letters),
+        offset,
+        neighbour: 0,
+        is_spaced: true,
+        letters: word.letters.clone(),
+    }
 }
 
 fn word_key(letters: &[u8]) -> u64 {
@@ -498,7 +516,9 @@ fn rarest_window(symbols: &[Symbol], counts: &[u32]) -> Key {
             (is_spaced, letters + 16 * counts[count_slot(key)].ilog2())
         });
     let (offset, key, is_spaced) = rarest.unwrap_or_default();
-    Key { kind, key, offset, is_spaced, letters: Vec::new() }
+    let before = offset.checked_sub(1).and_then(|before| symbols.get(before));
+    let neighbour = symbols.get(offset + size).or(before).copied().unwrap_or_default();
+    Key { kind, key, offset: to_u16(offset), neighbour, is_spaced, letters: Vec::new() }
 }
 
 const COUNT_SLOTS: usize = 1 << 20;
@@ -517,6 +537,10 @@ fn commonness(class: u64) -> u32 {
     }
     let letter = usize::try_from(class).ok().and_then(|class| PERMILLE.get(class.checked_sub(2)?).copied());
     16 * letter.unwrap_or(4).ilog2() + 8
+}
+
+fn to_u16(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 fn to_u32(count: usize) -> u32 {

@@ -1,12 +1,12 @@
 //! What ships, judged as it ships: `cases/lists-*.toml` with the lists, the policy and the taxonomy of
 //! `wordlists/`. Not for single terms, which have hits and misses of their own.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use tamis_guest::{Message, Verdict};
+use tamis_guest::{Action, Message, Verdict};
 use tamis_tests::{Engines, list_parts, shipped_parts, workspace};
 
 /// One message and what the shipped lists and policy make of it.
@@ -132,4 +132,130 @@ fn every_file_of_list_cases_is_run() {
         .collect();
     files.sort();
     assert_eq!(files, ["lists-clauses.toml", "lists-protected.toml"], "add a test for the new file, as for the others");
+}
+
+#[test]
+fn no_real_sms_is_held() {
+    let path = workspace().join("tests/data/sms.jsonl");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let ham: Vec<Labelled> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .filter(|line: &Labelled| line.label == "ham")
+        .collect();
+    let messages: Vec<Message<'_>> = ham.iter().map(|line| Message::body(&line.text)).collect();
+    let verdicts = Engines::new(shipped_parts()).judge(&messages).unwrap_or_else(|difference| panic!("{difference}"));
+    let held: Vec<&str> = ham
+        .iter()
+        .zip(&verdicts)
+        .filter(|(_, verdict)| verdict.action >= Action::Hold)
+        .map(|(line, _)| &*line.text)
+        .collect();
+    assert!(ham.len() > 300, "{} messages are ham", ham.len());
+    assert!(held.is_empty(), "held: {held:#?}");
+}
+
+/// One line of a data set; sets have other keys besides.
+#[derive(Deserialize)]
+struct Labelled {
+    text: String,
+    label: String,
+    /// What a test suite tries with this line.
+    func: Option<String>,
+}
+
+/// How many messages of one kind there are, and how many the shipped policy does not let through.
+#[derive(Default)]
+struct Count {
+    messages: usize,
+    marked: usize,
+    marked_for_vulgar_words_only: usize,
+    held: usize,
+}
+
+/// A data set: folder, label that counts (or any), whether to tell by functionality, and the most that may be held,
+/// in messages of a hundred thousand.
+type Set = (&'static str, Option<&'static str>, bool, Option<usize>);
+
+const SETS: [Set; 17] = [
+    ("en_sms_nus_ham", None, false, Some(100)),
+    ("zh_sms_nus_ham", None, false, Some(100)),
+    ("en_sms_uci", Some("ham"), false, Some(100)),
+    ("en_sms_mendeley_smishing", Some("ham"), false, Some(100)),
+    ("benign_en_books", None, false, Some(20)),
+    ("benign_en_sgd", None, false, Some(20)),
+    ("ev_scunthorpe", None, false, Some(100)),
+    ("zh_cold", Some("ok"), false, None),
+    ("zh_cold", Some("offensive"), false, None),
+    ("en_sms_uci", Some("spam"), false, None),
+    ("en_sms_mendeley_smishing", Some("smishing"), false, None),
+    ("en_sms_mendeley_smishing", Some("spam"), false, None),
+    ("en_hatecheck", Some("non-hateful"), true, Some(10_000)),
+    ("en_hatecheck", Some("hateful"), true, None),
+    ("zh_hatecheck", Some("non-hateful"), true, Some(10_000)),
+    ("zh_hatecheck", Some("hateful"), true, None),
+    ("ml_hatecheck", Some("non-hateful"), false, Some(10_000)),
+];
+
+/// Functionalities of hateless sentences that are no speech about groups: insults of one person, of things, of
+/// professions. What holds them there is not hate.
+const NOT_OF_GROUPS: [&str; 3] = ["target_indiv_nh", "target_obj_nh", "target_group_nh"];
+
+/// Prints the figures of `wordlists/README.md`. Runs only where `TAMIS_DATA` names the folder of the data sets: most
+/// may not be shipped.
+#[test]
+fn figures_on_the_data_that_tamis_data_names() {
+    let Some(folder) = std::env::var_os("TAMIS_DATA") else { return };
+    let mut engines = Engines::new(shipped_parts());
+    let mut over = Vec::new();
+    println!("| data set | messages | flag or stronger | of these for vulgar words alone | hold or stronger |");
+    println!("|---|---:|---:|---:|---:|");
+    for (set, label, by_function, held_max) in SETS {
+        let path = Path::new(&folder).join(set).join("dev.jsonl");
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let lines: Vec<Labelled> = text
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+            .filter(|line: &Labelled| label.is_none_or(|label| line.label == label))
+            .collect();
+        assert!(!lines.is_empty(), "{}: no line has the label {label:?}", path.display());
+
+        let mut counts: BTreeMap<String, Count> = BTreeMap::new();
+        for batch in lines.chunks(200) {
+            let messages: Vec<Message<'_>> = batch.iter().map(|line| Message::body(&line.text)).collect();
+            let verdicts = engines.judge(&messages).unwrap_or_else(|difference| panic!("{difference}"));
+            for (line, verdict) in batch.iter().zip(&verdicts) {
+                let function = line.func.clone().filter(|_| by_function).unwrap_or_default();
+                let count = counts.entry(function).or_default();
+                count.messages += 1;
+                count.marked += usize::from(verdict.action >= Action::Flag);
+                count.held += usize::from(verdict.action >= Action::Hold);
+                let vulgar = verdict.action >= Action::Flag
+                    && categories(&engines, verdict).iter().all(|category| category == "profanity");
+                count.marked_for_vulgar_words_only += usize::from(vulgar);
+            }
+        }
+        for (function, count) in counts {
+            let Count { messages, marked, marked_for_vulgar_words_only, held } = count;
+            let name = [Some(set), label, (!function.is_empty()).then_some(&*function)];
+            let name = name.into_iter().flatten().collect::<Vec<_>>().join(", ");
+            println!(
+                "| {name} | {messages} | {} | {} | {} |",
+                percent(marked, messages),
+                percent(marked_for_vulgar_words_only, messages),
+                percent(held, messages)
+            );
+            let counts_here = !NOT_OF_GROUPS.contains(&&*function);
+            if held_max.is_some_and(|most| counts_here && held * 100_000 > messages * most) {
+                over.push(name);
+            }
+        }
+    }
+    assert!(over.is_empty(), "more is held than may be: {over:?}");
+}
+
+/// With two places, rounded up, so that what is not nothing does not look like it.
+fn percent(part: usize, whole: usize) -> String {
+    let hundredths = (part * 10_000).div_ceil(whole.max(1));
+    format!("{}.{:02} %", hundredths / 100, hundredths % 100)
 }

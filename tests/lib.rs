@@ -60,12 +60,14 @@ pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
 }
 
-/// The files of cases, by name.
+/// The files of cases for terms of their own, by name; `lists-*` are cases for the lists that ship.
 #[must_use]
 pub fn case_files() -> Vec<PathBuf> {
     let folder = workspace().join("tests/cases");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    let of_lists = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lists-"));
+    files.retain(|path| !of_lists(path));
     files.sort();
     files
 }
@@ -223,15 +225,43 @@ pub fn blocking_parts(pack: Vec<u8>) -> Parts {
 /// If they do not compile.
 #[must_use]
 pub fn shipped_parts() -> Parts {
-    let lists = workspace().join("wordlists");
-    let path = lists.join("policy.toml");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (policy, diagnostics) = PolicySource::parse("policy.toml", &text);
-    let policy = policy.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let policy = shipped_policy();
     let defaults = Defaults { module: module(), pack: blocking_parts(pack_of("unused")).pack, policy };
-    let sources = Sources { lists: Some(lists), ..Sources::default() };
+    let sources = Sources { lists: Some(workspace().join("wordlists")), ..Sources::default() };
     let loaded = sources.load(runtime(), &defaults, &defaults.module);
     loaded.unwrap_or_else(|error| panic!("{error}")).parts
+}
+
+/// One list of these terms, with the taxonomy and the policy that ship.
+///
+/// # Panics
+/// If the list does not compile.
+#[must_use]
+pub fn list_parts(category: &str, severity: u8, terms: &[String]) -> Parts {
+    let (taxonomy, diagnostics) = Taxonomy::parse("taxonomy.toml", &read_shipped("taxonomy.toml"));
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let list = format!(
+        "format = 1\nlist = {{ id = \"test\", jurisdiction = [\"XX\"], legal_basis = \"order no. 0\" }}\n\
+         [[group]]\nname = \"test\"\nreason = \"made-up words\"\ncategory = {}\nseverity = {severity}\nterms = {}\n",
+        toml_string(category),
+        toml_string(&terms.join("\n")),
+    );
+    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy));
+    let parts = blocking_parts(pack);
+    let pack = parts.pack.pack();
+    let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
+    let policy = shipped_policy();
+    Parts { policy: policy.resolve(&categories), failure: policy.failure_policies(), ..parts }
+}
+
+fn shipped_policy() -> PolicySource {
+    let (policy, diagnostics) = PolicySource::parse("policy.toml", &read_shipped("policy.toml"));
+    policy.unwrap_or_else(|| panic!("{diagnostics:?}"))
+}
+
+fn read_shipped(file: &str) -> String {
+    let path = workspace().join("wordlists").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn accept((bytes, diagnostics): (Vec<u8>, Vec<Diagnostic>)) -> Vec<u8> {

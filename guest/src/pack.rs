@@ -169,6 +169,8 @@ pub struct GramRecord {
     pub(crate) buckets_count: u32,
     /// [`HAS_SPACED`], [`HAS_GLUED`].
     pub(crate) flags: u32,
+    /// Most letters a word has that is a key.
+    pub(crate) letters_max: u32,
 }
 
 /// A key is all of scripts with spaces, so that text without others must be searched too.
@@ -324,6 +326,7 @@ pub(crate) struct Gram<'p> {
     pub(crate) buckets: &'p [u32],
     pub(crate) entries: &'p [EntryRecord],
     pub(crate) flags: u32,
+    pub(crate) letters_max: u32,
 }
 
 impl<'p> Pack<'p> {
@@ -390,7 +393,7 @@ impl<'p> Pack<'p> {
         let gram = |record: GramRecord| {
             let corrupt = DecodeError::Corrupt("grams");
             if record.filter_count == 0 {
-                return Ok(Gram { filter: &[], buckets: &[], entries, flags: 0 });
+                return Ok(Gram { filter: &[], buckets: &[], entries, flags: 0, letters_max: 0 });
             }
             if !record.filter_count.is_power_of_two() || !record.buckets_count.is_power_of_two() {
                 return Err(corrupt);
@@ -400,10 +403,11 @@ impl<'p> Pack<'p> {
                 buckets: slice(buckets, record.buckets_first, record.buckets_count.wrapping_add(1)).ok_or(corrupt)?,
                 entries,
                 flags: record.flags,
+                letters_max: record.letters_max,
             })
         };
         let records: &[GramRecord; GRAMS] = gram_records.try_into().map_err(|_| DecodeError::Corrupt("grams"))?;
-        let mut grams = [Gram { filter: &[], buckets: &[], entries, flags: 0 }; GRAMS];
+        let mut grams = [Gram { filter: &[], buckets: &[], entries, flags: 0, letters_max: 0 }; GRAMS];
         for (into, &record) in grams.iter_mut().zip(records) {
             *into = gram(record)?;
         }

@@ -77,6 +77,8 @@ pub(crate) struct Pieces {
     /// Whether the text may read otherwise to a reader.
     pub(crate) watch: Watch,
     bits: Vec<Bits>,
+    /// How many pieces so far touched the one before.
+    touching: u32,
 }
 
 impl Pieces {
@@ -98,6 +100,7 @@ impl Pieces {
         self.has_unspaced = false;
         self.is_utf8 = true;
         self.watch = Watch::default();
+        self.touching = 0;
     }
 
     /// The whole of it, character by character.
@@ -312,8 +315,9 @@ impl Pieces {
     fn push_piece(&mut self, text: &[u8], mut piece: Piece) {
         if let Some(before) = self.pieces.last() {
             piece.joins = joins(before, &piece);
-            // Three pieces that touch may be base64.
-            if piece.gap == Gap::Touching && before.gap == Gap::Touching {
+            // Three pieces that touch may be base64. A word that is told of once is not told of again.
+            self.touching = if piece.gap == Gap::Touching { self.touching + 1 } else { 0 };
+            if self.touching == 2 {
                 self.watch.word(text, piece.start as usize);
             }
         }
@@ -364,11 +368,9 @@ impl Pieces {
         key.key()
     }
 
-    /// Whether pieces are letters among digits and signs that may be letters, and begin with no letter before.
-    pub(crate) fn may_be_leet(&self, first: usize, count: usize) -> bool {
-        let pieces = &self.pieces[first..first + count];
-        let has = |kind: Kind| pieces.iter().any(|piece| piece.kind == kind);
-        pieces[0].gap != Gap::Touching && has(Kind::Letters) && (has(Kind::Digits) || has(Kind::Signs))
+    /// The mixture of a word that begins with piece `first`, nothing in it yet.
+    pub(crate) fn mixture(&self, first: usize) -> Mixture {
+        Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
     }
 
     /// Whether nothing touches the last piece before `next`.
@@ -397,10 +399,9 @@ impl Pieces {
     }
 
     /// The pieces that may be one word together with piece `first`, that one included.
-    pub(crate) fn word_from(&self, first: usize) -> &[Piece] {
-        let all = &self.pieces[first..];
-        let joined = all.iter().skip(1).take(WORD_PIECES_MAX - 1).take_while(|piece| piece.joins);
-        &all[..1 + joined.count()]
+    pub(crate) fn word_from(&self, first: usize) -> impl Iterator<Item = &Piece> {
+        let others = self.pieces[first + 1..].iter().take(WORD_PIECES_MAX - 1).take_while(|piece| piece.joins);
+        core::iter::once(&self.pieces[first]).chain(others)
     }
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.
@@ -466,6 +467,30 @@ pub(crate) enum Symbols {
     All,
     /// Those of text that may hold scripts without spaces.
     OfUnspacedText,
+}
+
+/// Whether pieces are letters among digits and signs that may be letters, and begin with no letter before.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Mixture {
+    begins_token: bool,
+    has_letters: bool,
+    has_others: bool,
+}
+
+impl Mixture {
+    #[inline]
+    pub(crate) fn add(&mut self, piece: &Piece) {
+        if piece.kind == Kind::Letters {
+            self.has_letters = true;
+        } else {
+            self.has_others = true;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_mixed(self) -> bool {
+        self.begins_token && self.has_letters && self.has_others
+    }
 }
 
 /// What stands between the last letter and the next.

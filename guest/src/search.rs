@@ -25,6 +25,9 @@ pub(crate) const GRAMS: usize = 7;
 /// Longest prefix that is a key.
 pub(crate) const PREFIX_LETTERS_MAX: usize = 6;
 
+/// A digit or sign so many pieces after the first makes no mixture any more.
+const MIXTURE_PIECES_MAX: usize = 4;
+
 /// A place where a pattern may be: its number, and where in the text it would begin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Candidate {
@@ -90,6 +93,27 @@ impl WordKey {
     pub(crate) fn key(self) -> u64 {
         self.mixed ^ self.letters
     }
+
+    /// With more letters; `None` once no word begins with its first letters, or is as long.
+    #[inline]
+    fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
+        for letter in letters {
+            let had = self.count;
+            self.push(letter);
+            if had < START_LETTERS && self.count == START_LETTERS && !words.knows(start_key(self.letters)) {
+                return None;
+            }
+        }
+        (self.count <= words.letters_max).then_some(self)
+    }
+}
+
+/// How many letters tell whether any word begins with them.
+pub(crate) const START_LETTERS: u32 = 3;
+
+/// The key of the first letters of words, given one byte a letter; only the filter has such keys.
+pub(crate) fn start_key(letters: u64) -> u64 {
+    letters | 0xFF << 56
 }
 
 /// The key of the first letters of a word.
@@ -139,25 +163,40 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
 
 /// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
 fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
-    let word = message.word_from(first);
-    let may_be_leet = message.may_be_leet(first, word.len());
-    let mut key = WordKey::default();
-    // Built beside the plain key: from the start for each length, they would cost its square.
-    let mut readings = [WordKey::default(); leet::READINGS];
-    for (count, piece) in (1..).zip(word) {
-        if may_be_leet {
+    let mut plain = Some(WordKey::default());
+    let mut readings = [None; leet::READINGS];
+    let mut mixture = message.mixture(first);
+    for (count, piece) in (1..).zip(message.word_from(first)) {
+        let was_mixed = mixture.is_mixed();
+        mixture.add(piece);
+        if mixture.is_mixed() {
             for (reading, key) in readings.iter_mut().enumerate() {
-                message.letters(piece).for_each(|letter| key.push(leet::read_byte(letter, reading)));
+                // Built beside the plain key, once there is a mixture: from the start for each length, they would
+                // cost its square.
+                let from = if was_mixed { first + count - 1 } else { first };
+                let before = if was_mixed { *key } else { Some(WordKey::default()) };
+                let pieces = &message.pieces[from..first + count];
+                let letters = pieces.iter().flat_map(|piece| message.letters(piece));
+                *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
             }
             if count > 1 && message.ends_token(first + count) {
-                for key in readings {
+                for key in readings.into_iter().flatten() {
                     words.probe(key.key(), |entry| begin(message, first, entry, candidates));
                 }
             }
         }
         if !Pieces::is_of_signs(piece) {
-            message.letters(piece).for_each(|letter| key.push(letter));
-            words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            plain = plain.and_then(|key| key.with(message.letters(piece), words));
+            if let Some(key) = plain {
+                words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            }
+        }
+        // What begins as no word does may still be one in another reading, once there is a mixture.
+        if plain.is_none()
+            && readings.iter().all(Option::is_none)
+            && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
+        {
+            return;
         }
     }
 }
@@ -183,7 +222,7 @@ fn search_glued(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
 fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut prefix = [0; PREFIX_LETTERS_MAX];
     let mut count = 0;
-    let pieces = message.word_from(first).iter().filter(|piece| !Pieces::is_of_signs(piece));
+    let pieces = message.word_from(first).filter(|piece| !Pieces::is_of_signs(piece));
     let letters = pieces.flat_map(|piece| message.letters(piece));
     for letter in letters {
         if count > 0 && prefix[count - 1] == letter {
@@ -192,7 +231,9 @@ fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidat
         prefix[count] = letter;
         count += 1;
         prefixes.probe(prefix_key(&prefix[..count]), |entry| begin(message, first, entry, candidates));
-        if count == PREFIX_LETTERS_MAX {
+        let is_start = count == START_LETTERS as usize;
+        let start = || prefix[..count].iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter));
+        if count == PREFIX_LETTERS_MAX || is_start && !prefixes.knows(start_key(start())) {
             return;
         }
     }
@@ -295,6 +336,14 @@ fn filter_places<const SYMBOLS: usize>(filter: &[u64], symbols: &[Symbol], place
 }
 
 impl Gram<'_> {
+    /// Whether the filter knows the key.
+    #[inline]
+    fn knows(&self, key: u64) -> bool {
+        let Some(words) = self.filter.len().checked_sub(1) else { return false };
+        let (word, bits) = filter_bits(hash(key), words + 1);
+        self.filter[word] & bits == bits
+    }
+
     /// Calls `found` with every entry of that key.
     #[inline]
     fn probe(&self, key: u64, found: impl FnMut(&EntryRecord)) {

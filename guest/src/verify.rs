@@ -211,7 +211,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if leet_letters > leet_max || only_look_alikes || repeated_letters == 1 && !has_long_run {
         return None;
     }
-    if masked_letters * MASKED_SHARE > plain_letters {
+    if masked_letters > 0 && (plain_letters <= MASKED_SHARE || masked_letters * MASKED_SHARE > plain_letters) {
         return None;
     }
     word.end(&mut reading)?;

@@ -2,7 +2,7 @@
 //! sections out. The format is documented in [`pack`](crate::pack).
 
 use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::format;
 use std::string::String;
 use std::vec;
@@ -26,8 +26,8 @@ use crate::pack::{
 };
 use crate::pieces::class_byte;
 use crate::search::{
-    GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash, prefix_key,
-    window_key,
+    GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
+    prefix_key, start_key, window_key,
 };
 
 /// Shortest word that is looked for with a letter masked.
@@ -244,6 +244,8 @@ impl Builder {
     fn index(&self) -> Index {
         let mut keys: [Vec<EntryRecord>; GRAMS] = Default::default();
         let mut flags = [0; GRAMS];
+        let mut starts: [BTreeSet<u64>; GRAMS] = Default::default();
+        let mut letters_max = 0;
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns) {
             let key = match words(self.spelling(pattern), pattern.flags) {
@@ -252,10 +254,15 @@ impl Builder {
             };
             let key_offset = key.offset;
             let sound_key = self.sound_key(pattern);
+            starts[key.kind].extend(start_of(&key.letters));
+            letters_max = letters_max.max(to_u32(key.letters.len()));
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
-                let entry = |key| EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 };
-                keys[WORD].extend(masked_keys(&key.letters).map(entry));
+                for letters in masked(&key.letters) {
+                    let key = word_key(&letters);
+                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 });
+                    starts[WORD].extend(start_of(&letters));
+                }
             }
             for key in [Some(key), sound_key].into_iter().flatten() {
                 flags[key.kind] |= if key.is_spaced { HAS_SPACED } else { 0 };
@@ -271,11 +278,11 @@ impl Builder {
         if SOUND_WINDOWS.iter().any(|&(kind, _)| !keys[kind].is_empty()) {
             index.sounds = self.chinese.as_ref().map(|chinese| chinese.sounds.clone()).unwrap_or_default();
         }
-        for ((record, mut entries), flags) in index.grams.iter_mut().zip(keys).zip(flags) {
+        for (kind, ((record, mut entries), flags)) in index.grams.iter_mut().zip(keys).zip(flags).enumerate() {
             if entries.is_empty() {
                 continue;
             }
-            let filter_words = entries.len().div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
+            let filter_words = (entries.len() + starts[kind].len()).div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
             let buckets = entries.len().next_power_of_two();
             entries.sort_unstable_by_key(|entry| (bucket(hash(entry.key), buckets), entry.key, entry.pattern));
             let (filter_first, buckets_first) = (index.filter.len(), index.buckets.len());
@@ -289,6 +296,10 @@ impl Builder {
                     next += 1;
                 }
             }
+            for &start in &starts[kind] {
+                let (word, bits) = filter_bits(hash(start), filter_words);
+                index.filter[filter_first + word] |= bits;
+            }
             index.entries.extend(entries);
             *record = GramRecord {
                 filter_first: to_u32(filter_first),
@@ -296,6 +307,7 @@ impl Builder {
                 buckets_first: to_u32(buckets_first),
                 buckets_count: to_u32(buckets),
                 flags,
+                letters_max,
             };
         }
         index
@@ -381,7 +393,7 @@ struct Key {
     /// The symbol after a window, or before one at the end.
     neighbour: Symbol,
     is_spaced: bool,
-    /// Of a whole word: its folded letters.
+    /// Of a word: its folded letters.
     letters: Vec<u8>,
 }
 
@@ -453,7 +465,7 @@ fn rarest_word(words: &[PatternWord]) -> Key {
             offset,
             neighbour: 0,
             is_spaced: true,
-            letters: Vec::new(),
+            letters: word.letters.clone(),
         };
     }
     Key {
@@ -472,12 +484,18 @@ fn word_key(letters: &[u8]) -> u64 {
     key.key()
 }
 
-/// The keys of a word with one letter or two of its middle masked; the signs in their place are no letters.
-fn masked_keys(letters: &[u8]) -> impl Iterator<Item = u64> {
+/// The key of the first letters of a word that has more than a few.
+fn start_of(letters: &[u8]) -> Option<u64> {
+    let letters = letters.first_chunk::<{ START_LETTERS as usize }>()?;
+    Some(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter))))
+}
+
+/// A word with one letter or two of its middle masked; the signs in their place are no letters.
+fn masked(letters: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let n = letters.len();
     let one = if n >= MASKED_LETTERS_MIN { 1..n - 1 } else { 0..0 };
     let two = if n > MASKED_LETTERS_MIN { 1..n - 2 } else { 0..0 };
-    let without = |from: usize, count: usize| word_key(&[&letters[..from], &letters[from + count..]].concat());
+    let without = |from: usize, count: usize| [&letters[..from], &letters[from + count..]].concat();
     one.map(move |from| without(from, 1)).chain(two.map(move |from| without(from, 2)))
 }
 

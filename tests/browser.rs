@@ -213,7 +213,6 @@ impl Browser {
     ///
     /// # Panics
     /// If it throws.
-    #[must_use]
     pub fn run(&self, script: &str, args: &Value) -> Value {
         let script = format!(
             "const done = arguments[arguments.length - 1], args = arguments[0];\n\

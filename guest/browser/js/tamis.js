@@ -244,7 +244,9 @@ export class Scanner {
   #term(number) {
     let known = this.#terms.get(number);
     if (known === undefined) {
-      const { text, list, category, code, severity, clauses } = this.#engine.term(number);
+      const info = this.#engine.term(number);
+      const { text, list, category, code, severity, clauses } = info;
+      info.free();
       known = { term: text, list, category, code, severity, clauses: Object.freeze(clauses) };
       this.#terms.set(number, known);
     }

@@ -5,10 +5,16 @@ export interface AnyScanner {
   scan(message: string, options?: ScanOptions): Verdict | Promise<Verdict>;
 }
 
+/** A match in a long text, with what stands around it. */
+export interface UploadMatch extends Match {
+  /** The match, at most 200 units of it, and 24 before and after, on one line. */
+  excerpt: { before: string; text: string; after: string };
+}
+
 export interface UploadResult {
   action: Action;
   /** The first 1,000, by place in the whole text. */
-  matches: Match[];
+  matches: UploadMatch[];
   /** Whether there were more matches than are listed. */
   capped: boolean;
   /** Units of UTF-16. */
@@ -19,7 +25,7 @@ export interface UploadProgress {
   loaded: number;
   total: number | undefined;
   /** Matches that are new. */
-  found: Match[];
+  found: UploadMatch[];
   /** The strictest so far. */
   action: Action;
 }
@@ -30,8 +36,8 @@ export interface UploadProgress {
  */
 export class UploadScan {
   constructor(scanner: AnyScanner, options?: ScanOptions);
-  push(text: string): Promise<Match[]>;
-  finish(): Promise<Match[]>;
+  push(text: string): Promise<UploadMatch[]>;
+  finish(): Promise<UploadMatch[]>;
   readonly result: UploadResult;
 }
 

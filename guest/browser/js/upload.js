@@ -5,6 +5,8 @@ import { TamisError } from "./tamis.js";
 const PART = 256 << 10;
 const OVERLAP = 4096;
 const MATCHES_MAX = 1000;
+const AROUND = 24;
+const EXCERPT = 200;
 const ACTIONS = ["allow", "flag", "mask", "hold", "block"];
 const isSpace = (unit) => unit === 32 || (unit >= 9 && unit <= 13) || unit === 0x3000;
 const isLow = (unit) => unit >= 0xdc00 && unit <= 0xdfff;
@@ -48,6 +50,12 @@ export class UploadScan {
     return this.#part(this.#text.length);
   }
 
+  /** What stands at a place and around it, on one line. */
+  #excerpt(start, end) {
+    const line = (from, to) => this.#text.slice(Math.max(0, from), to).replace(/\s+/g, " ");
+    return { before: line(start - AROUND, start), text: line(start, Math.min(end, start + EXCERPT)), after: line(end, end + AROUND) };
+  }
+
   async #part(length) {
     const isLast = length === this.#text.length && length < PART;
     const verdict = await this.#scanner.scan(this.#text.slice(0, length), this.#options);
@@ -64,7 +72,8 @@ export class UploadScan {
     for (const match of verdict.matches) {
       // What begins in the next part is judged there, where it is whole.
       if (match.start >= next && !isLast) continue;
-      const moved = { ...match, start: match.start + this.#at, end: match.end + this.#at };
+      const excerpt = this.#excerpt(match.start, match.end);
+      const moved = { ...match, start: match.start + this.#at, end: match.end + this.#at, excerpt };
       const key = `${moved.start} ${moved.end} ${moved.list} ${moved.term}`;
       if (this.#seen.has(key)) continue;
       this.#seen.add(key);

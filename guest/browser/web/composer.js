@@ -137,6 +137,10 @@ function reasons({ matches }, text) {
     const { title, text: why } = categoryText(scanner.texts, category);
     const action = order[strictest(group)];
     const places = new Map(group.map((match) => [`${match.start} ${match.end}`, match]));
+    // A place within another says nothing new.
+    for (const [key, a] of places) {
+      if ([...places.values()].some((b) => a !== b && b.start <= a.start && a.end <= b.end)) places.delete(key);
+    }
     const chips = [...places.values()].slice(0, 12).map((match) => {
       const word = text.slice(match.start, match.end);
       const chip = make("button", { type: "button", class: "chip", "aria-label": all.show(word) }, word.length > 60 ? `${word.slice(0, 60)}…` : word);
@@ -167,7 +171,7 @@ function send() {
   const all = words();
   const text = verdict.action === "mask" ? masked : shown;
   $("sent-empty").hidden = true;
-  $("sent").append(make("li", { class: verdict.action }, text, make("span", {}, all.delivered[verdict.action])));
+  $("sent").append(make("li", { class: verdict.action }, text, make("span", { "data-delivered": verdict.action }, all.delivered[verdict.action])));
   box.value = "";
   box.focus();
   judge();
@@ -251,7 +255,14 @@ async function check(file) {
 
 function uploadRow(match) {
   const { title } = categoryText(scanner.texts, match.category);
-  return make("li", {}, make("span", { class: `badge ${match.action}` }, words().actions[match.action]), ` ${title} · `, make("span", { class: "quiet" }, `${number(match.start)}: ${match.term}`));
+  const { before, text, after } = match.excerpt;
+  return make(
+    "li",
+    {},
+    make("span", { class: `badge ${match.action}` }, words().actions[match.action]),
+    ` ${title}`,
+    make("p", {}, `…${before}`, make("mark", { class: match.action }, text), `${after}…`),
+  );
 }
 
 $("file").addEventListener("change", () => {
@@ -270,6 +281,7 @@ for (const type of ["dragover", "dragleave", "drop"]) {
 onLanguage(() => {
   show();
   about();
+  for (const node of document.querySelectorAll("[data-delivered]")) node.textContent = words().delivered[node.dataset.delivered];
   document.title = lang() === "zh" ? "Tamis · 写消息" : "Tamis · Compose";
 });
 speak();

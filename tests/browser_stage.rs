@@ -433,7 +433,7 @@ const READY: &str = "document.querySelector('#load').hidden && !document.querySe
 
 #[test]
 fn the_composer_marks_as_one_types_and_says_why() {
-    let (server, browser) = composer("index.html");
+    let (_server, browser) = composer("index.html");
     browser.wait(READY);
     browser.picture("composer-empty");
     browser.type_into("#message", "You have won a prize, call now");
@@ -498,13 +498,13 @@ fn the_composer_marks_as_one_types_and_says_why() {
     assert_eq!(browser.complaints(), Vec::<String>::new());
 
     // A megabyte pasted, and lone surrogates: an answer.
-    let pasted = browser.run(
-        "const box = document.querySelector('#message'); box.value = 'lorem ipsum '.repeat(90000) + '\\ud800'; const from = performance.now(); box.dispatchEvent(new Event('input')); return performance.now() - from",
+    browser.run(
+        "const box = document.querySelector('#message'); box.value = 'lorem ipsum '.repeat(90000) + '\\ud800'; \
+         box.dispatchEvent(new Event('input')); return 0",
         &json!({}),
     );
-    assert!(pasted.as_f64().is_some());
     browser.wait("document.querySelector('#status').textContent.includes('longer than 1 MiB')");
-    drop(server);
+    assert_eq!(browser.complaints(), Vec::<String>::new());
 }
 
 #[test]
@@ -559,6 +559,9 @@ fn what_the_policy_says_is_what_one_can_do() {
     let status = browser.text("#status");
     assert!(status.contains("The lists cannot be used.") && status.contains("copy it again"), "{status}");
     browser.picture("composer-damaged");
+    server.put("new.kit", with(tamis_guest::Action::Block));
+    browser.click("#update");
+    browser.wait(READY);
 }
 
 #[test]

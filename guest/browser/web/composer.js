@@ -5,6 +5,8 @@ import { scanUpload } from "./tamis/upload.js";
 import { categoryText, lang, make, marked, number, onLanguage, percent, size, speak, words } from "./words.js";
 
 const DEBOUNCE_MS = 120;
+/** Longest text that is marked as one types, in units; laying out a longer one twice would hold up the typing. */
+const MARKED_MAX = 50_000;
 const EXAMPLES = {
   fine: "Running late, see you at the station at six?",
   prize: "Congratulations! You have won a prize. Call now to claim your free gift card.",
@@ -40,6 +42,7 @@ async function start() {
   } catch (error) {
     notice = { error, headline: "refused" };
     $("load").hidden = true;
+    $("update").disabled = false;
     show();
     return;
   }
@@ -113,6 +116,10 @@ function show() {
 /** Marks lie under the text of the box. While the answer lags behind the typing, marks before the change stay. */
 function mirror() {
   const text = box.value;
+  if (text.length > MARKED_MAX) {
+    $("mirror").replaceChildren();
+    return;
+  }
   let matches = verdict?.matches ?? [];
   if (text !== shown) {
     let same = 0;
@@ -200,6 +207,10 @@ for (const button of document.querySelectorAll("[data-example]")) {
 }
 $("update").addEventListener("click", async () => {
   $("update").disabled = true;
+  if (scanner === undefined) {
+    await start();
+    return;
+  }
   try {
     await scanner.swap({ url: kit });
     afterLoad();

@@ -9,7 +9,7 @@ const WORDS = {
     examples: "Examples", exampleFine: "A plain one", examplePrize: "A prize", exampleHidden: "In disguise", exampleChinese: "In Chinese",
     sent: "Outbox", sentEmpty: "What you send appears here, as it would arrive.", upload: "Check a file", choose: "Choose a text file", drop: "or drop it here",
     stop: "Stop", uploadProgress: "Progress of the check", update: "Load the lists again", reasonsLabel: "Why", loading: "Loading the lists…",
-    about: (terms, name) => `${terms} terms · lists ${name}`, offline: "offline, with the last good lists", updated: "The lists are loaded again.",
+    about: (terms, name) => `Terms: ${terms} · lists ${name}`, offline: "offline, with the last good lists", updated: "The lists are loaded again.",
     kept: "The lists that the server gives cannot be used; the last good ones go on.", refused: "The lists cannot be used.",
     actions: { allow: "fine", flag: "flagged", mask: "masked", hold: "held", block: "blocked" },
     verdicts: {
@@ -41,7 +41,7 @@ const WORDS = {
     examples: "示例", exampleFine: "普通消息", examplePrize: "中奖", exampleHidden: "变形写法", exampleChinese: "中文消息",
     sent: "已发送", sentEmpty: "发出的消息将按对方收到的样子显示在这里。", upload: "检查文件", choose: "选择文本文件", drop: "或拖放到此处",
     stop: "停止", uploadProgress: "检查进度", update: "重新载入词表", reasonsLabel: "原因", loading: "正在载入词表……",
-    about: (terms, name) => `${terms} 个词条 · 词表 ${name}`, offline: "离线，使用上次可用的词表", updated: "词表已重新载入。",
+    about: (terms, name) => `词条：${terms} · 词表 ${name}`, offline: "离线，使用上次可用的词表", updated: "词表已重新载入。",
     kept: "服务器上的词表无法使用，继续使用上次可用的词表。", refused: "词表无法使用。",
     actions: { allow: "通过", flag: "标记", mask: "屏蔽", hold: "待审核", block: "拦截" },
     verdicts: {

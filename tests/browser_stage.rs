@@ -41,7 +41,7 @@ fn kit(terms: &str) -> Vec<u8> {
 fn all_cases_have_the_verdict_they_have_natively() {
     let mut cases = Vec::new();
     for case in case_files().iter().flat_map(|path| read_cases(path)) {
-        let pack = pack_of_case(&case);
+        let pack = pack_of_case(&case).unwrap_or_else(|error| panic!("{error}"));
         let mut engines = Engines::new(blocking_parts(pack.clone()));
         let verdict =
             engines.judge(&[Message::body(&case.message)]).unwrap_or_else(|difference| panic!("{difference}"));

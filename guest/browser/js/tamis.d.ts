@@ -4,7 +4,8 @@ export type Action = "allow" | "flag" | "mask" | "hold" | "block";
 export type Field = "body" | "name" | "upload";
 /** A fold beyond case and width that a spelling needed. */
 export type Evidence =
-  | "diacritic" | "style" | "invisible" | "separator" | "repeat" | "look-alike" | "variant" | "leet" | "encoded";
+  | "diacritic" | "style" | "invisible" | "separator" | "repeat" | "look-alike" | "variant" | "leet" | "encoded"
+  | "misspelt" | "sound" | "alias";
 /** What was special about a scan. */
 export type Flag = "truncated" | "invalid_utf8" | "matches_capped";
 

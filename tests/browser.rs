@@ -271,6 +271,12 @@ impl Browser {
         self.session("POST", "/goog/cdp/execute", &command);
     }
 
+    /// What pages the person asks for: `dark` or `light`.
+    pub fn prefer(&self, scheme: &str) {
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
+        self.session("POST", "/goog/cdp/execute", &json!({ "cmd": "Emulation.setEmulatedMedia", "params": media }));
+    }
+
     /// Writes a picture of the window to the folder that `TAMIS_SCREENSHOTS` names, if it names one.
     pub fn picture(&self, name: &str) {
         let Some(folder) = std::env::var_os("TAMIS_SCREENSHOTS") else { return };

@@ -429,6 +429,20 @@ fn composer(query: &str) -> (Server, Browser) {
     (server, browser)
 }
 
+/// Texts of the page whose contrast is below 4.5, which WCAG asks for.
+const POOR_CONTRAST: &str = "
+document.getAnimations().forEach((animation) => animation.finish());
+const numbers = (colour) => { const all = colour.match(/[\\d.]+/g).map(Number); const scale = colour.startsWith('color(') ? 255 : 1; return [...all.slice(0, 3).map((part) => part * scale), all[3] ?? 1]; };
+const over = (top, below) => top.slice(0, 3).map((part, at) => part * top[3] + below[at] * (1 - top[3]));
+const ground = (node) => node === null ? [255, 255, 255] : over(numbers(getComputedStyle(node).backgroundColor), ground(node.parentElement));
+const light = (colour) => { const [r, g, b] = colour.map((part) => part / 255).map((part) => part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+const sample = document.querySelector('.badge');
+for (const action of ['allow', 'flag', 'mask', 'hold', 'block']) { const badge = sample.cloneNode(true); badge.className = `badge sample ${action}`; sample.parentElement.append(badge); }
+const nodes = [...document.querySelectorAll('h1, h2, h3, p, span, a, button, label, .verdict, textarea')].filter((node) => node.checkVisibility() && !node.closest('.mirror') && !node.matches('.hidden, .skip, :disabled') && node.textContent.trim() !== '');
+const poor = nodes.map((node) => { const below = ground(node), ink = over(numbers(getComputedStyle(node).color), below); const [a, b] = [light(ink), light(below)].sort((x, y) => y - x); return [(a + 0.05) / (b + 0.05), node.className, node.textContent.slice(0, 30)]; }).filter(([ratio]) => ratio < 4.5);
+document.querySelectorAll('.sample').forEach((node) => node.remove());
+return nodes.length > 20 ? poor : ['too few texts'];";
+
 const READY: &str = "document.querySelector('#load').hidden && !document.querySelector('#update').disabled";
 
 #[test]
@@ -452,6 +466,11 @@ fn the_composer_marks_as_one_types_and_says_why() {
         browser.text("#length")
     );
     browser.picture("composer-hold");
+    assert_eq!(browser.run(POOR_CONTRAST, &json!({})), json!([]));
+    browser.prefer("dark");
+    browser.picture("composer-hold-dark");
+    assert_eq!(browser.run(POOR_CONTRAST, &json!({})), json!([]));
+    browser.prefer("light");
     // The button of a place selects it, for keyboards and screen readers.
     browser.click("#reasons .chip");
     assert_eq!(

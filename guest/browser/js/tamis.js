@@ -71,6 +71,31 @@ function bytesOf(pack) {
   throw new TamisError("not-a-pack", "give the pack as Uint8Array or ArrayBuffer, or what loadPack returned");
 }
 
+/** An engine of these bytes, signature and content checked. */
+function checked(bytes, signature, publicKey) {
+  try {
+    if (publicKey !== undefined) {
+      if (typeof signature !== "string") {
+        throw new TamisError("bad-signature", "a public key is set, and this pack comes without a signature");
+      }
+      verify(bytes, signature, publicKey);
+    }
+    return new Engine(bytes);
+  } catch (thrown) {
+    throw typed(thrown);
+  }
+}
+
+/** Engines that `loadPack` made to check what it loaded, by what it returned: a large pack is not read twice. */
+const ready = new WeakMap();
+
+function takeReady(loaded, publicKey) {
+  const made = typeof loaded === "object" && loaded !== null ? ready.get(loaded) : undefined;
+  if (made === undefined || (publicKey !== undefined && publicKey !== made.publicKey)) return undefined;
+  ready.delete(loaded);
+  return made.engine;
+}
+
 export class Scanner {
   #engine;
   #generation = 0;
@@ -95,20 +120,7 @@ export class Scanner {
 
   /** Everything that can fail comes before the first thing that changes. */
   #load(pack, signature) {
-    const bytes = bytesOf(pack);
-    signature ??= pack?.signature;
-    let engine;
-    try {
-      if (this.#publicKey !== undefined) {
-        if (typeof signature !== "string") {
-          throw new TamisError("bad-signature", "a public key is set, and this pack comes without a signature");
-        }
-        verify(bytes, signature, this.#publicKey);
-      }
-      engine = new Engine(bytes);
-    } catch (thrown) {
-      throw typed(thrown);
-    }
+    const engine = takeReady(pack, this.#publicKey) ?? checked(bytesOf(pack), signature ?? pack?.signature, this.#publicKey);
     const channels = engine.channels();
     const channel = this.#channelName === undefined ? 0 : channels.indexOf(this.#channelName);
     if (channel < 0) {
@@ -266,8 +278,11 @@ export function smsLength(text) {
   return { alphabet: alphabet === 0 ? "gsm7" : "ucs2", units, segments, unitsLeft };
 }
 
-export async function verifyPack(pack, { sha256, publicKey, signature } = {}) {
-  const bytes = bytesOf(pack);
+export async function verifyPack(pack, options = {}) {
+  (await verified(bytesOf(pack), options)).free();
+}
+
+async function verified(bytes, { sha256, publicKey, signature }) {
   if (sha256 !== undefined) {
     if (globalThis.crypto?.subtle === undefined) {
       throw new TamisError("no-crypto", "digests need a secure context: serve the page by https, or from localhost");
@@ -279,17 +294,13 @@ export async function verifyPack(pack, { sha256, publicKey, signature } = {}) {
     }
   }
   await init();
-  try {
-    if (publicKey !== undefined) {
-      if (typeof signature !== "string") {
-        throw new TamisError("bad-signature", "a public key is set, and this pack comes without a signature");
-      }
-      verify(bytes, signature, publicKey);
-    }
-    new Engine(bytes).free();
-  } catch (thrown) {
-    throw typed(thrown);
-  }
+  return checked(bytes, signature, publicKey);
+}
+
+/** What `loadPack` returns, with its engine kept for the scanner that it is for. */
+function loadedPack(loaded, engine, { publicKey }) {
+  ready.set(loaded, { engine, publicKey });
+  return loaded;
 }
 
 const SIGNATURE_HEADER = "x-tamis-signature";
@@ -307,12 +318,12 @@ export async function loadPack(url, options = {}) {
   let problem;
   try {
     const loaded = await download(address, options);
-    await verifyPack(loaded.bytes, { ...options, signature: loaded.signature });
+    const engine = await verified(loaded.bytes, { ...options, signature: loaded.signature });
     const headers = { "content-type": "application/octet-stream" };
     if (loaded.signature !== undefined) headers[SIGNATURE_HEADER] = encodeURIComponent(loaded.signature);
     // A full disk must not keep a good pack from being used.
     const stored = await cache?.put(address.href, new Response(loaded.bytes, { headers })).then(() => true, () => false);
-    return { ...loaded, source: "network", stored: stored === true };
+    return loadedPack({ ...loaded, source: "network", stored: stored === true }, engine, options);
   } catch (thrown) {
     if (options.signal?.aborted) throw new TamisError("aborted", "loading was given up", { cause: thrown });
     problem = typed(thrown);
@@ -323,13 +334,13 @@ export async function loadPack(url, options = {}) {
   const header = kept.headers.get(SIGNATURE_HEADER);
   const signature = header === null ? undefined : decodeURIComponent(header);
   try {
-    await verifyPack(bytes, { ...options, signature });
+    const engine = await verified(bytes, { ...options, signature });
+    return loadedPack({ bytes, signature, source: "cache", stored: true, problem }, engine, options);
   } catch {
     // What is kept is of no use for this version or key; what is wrong with the new one is the news.
     await cache.delete(address.href).catch(() => false);
     throw problem;
   }
-  return { bytes, signature, source: "cache", stored: true, problem };
 }
 
 async function download(address, options) {

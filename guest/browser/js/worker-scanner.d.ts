@@ -6,7 +6,7 @@ export interface WorkerOptions extends ScannerOptions {
   onProgress?: (progress: Progress) => void;
 }
 
-/** Bytes, or where to load them from, which the worker then does. */
+/** Bytes, or where to load them from, which the worker then does. The address may be relative to the page. */
 export type WorkerPack = Uint8Array | ({ url: string } & Omit<LoadOptions, "onProgress" | "signal">);
 
 /** A scanner in a worker: the page never waits. Answers come in the order of the calls. */

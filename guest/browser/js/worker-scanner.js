@@ -2,6 +2,11 @@
 
 import { TamisError } from "./tamis.js";
 
+/** Addresses are those of the page, not of the worker's file. */
+function absolute(pack) {
+  return pack?.url === undefined ? pack : { ...pack, url: new URL(pack.url, location.href).href };
+}
+
 export class WorkerScanner {
   #worker;
   #waiting = new Map();
@@ -17,7 +22,7 @@ export class WorkerScanner {
     const own = worker ?? new Worker(new URL("./worker.js", import.meta.url), { type: "module", name: "tamis" });
     const scanner = new WorkerScanner(own, onProgress);
     try {
-      const { info, texts, loaded } = await scanner.#call("start", [pack, rest]);
+      const { info, texts, loaded } = await scanner.#call("start", [absolute(pack), rest]);
       Object.assign(scanner, { info, texts, loaded });
     } catch (error) {
       scanner.terminate();
@@ -46,7 +51,7 @@ export class WorkerScanner {
   }
 
   async swap(pack, options) {
-    const { info, texts, loaded } = await this.#call("swap", [pack, options]);
+    const { info, texts, loaded } = await this.#call("swap", [absolute(pack), options]);
     Object.assign(this, { info, texts, loaded });
     return info.generation;
   }
@@ -59,8 +64,12 @@ export class WorkerScanner {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
     const id = this.#next++;
     return new Promise((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-      this.#worker.postMessage({ id, method, args });
+      try {
+        this.#worker.postMessage({ id, method, args });
+        this.#waiting.set(id, { resolve, reject });
+      } catch (error) {
+        reject(new TamisError("bad-message", `this cannot be sent to a worker: ${error.message}`, { cause: error }));
+      }
     });
   }
 

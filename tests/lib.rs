@@ -15,6 +15,12 @@ use tamis_guest::wire::verdict_bytes;
 use tamis_guest::{Message, Policy, Scanner, Verdict};
 use tamis_host::{Defaults, Filter, Judged, Module, Parts, Runtime, RuntimeConfig, Sources, Worker};
 
+#[cfg(feature = "browser")]
+pub mod browser;
+mod generated;
+
+pub use generated::generated_texts;
+
 /// One case of `cases/*.toml`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -88,13 +94,7 @@ pub fn read_cases(path: &Path) -> Vec<Case> {
 /// # Errors
 /// How the verdict differs from what the case says.
 pub fn check(case: &Case) -> Result<(), String> {
-    let pack = if case.allow.is_empty() {
-        compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)
-    } else {
-        let list = list_toml(&case.terms, &case.allow);
-        compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())
-    };
-    let mut engines = Engines::new(blocking_parts(accept(pack)));
+    let mut engines = Engines::new(blocking_parts(pack_of_case(case)?));
     let verdict = engines.judge(&[Message::body(&case.message)])?.remove(0);
 
     let action = verdict.action.name();
@@ -111,6 +111,21 @@ pub fn check(case: &Case) -> Result<(), String> {
         return Err(format!("the evidence is {evidence:?}, expected {:?}", case.evidence));
     }
     Ok(())
+}
+
+/// The bytes of a pack of the case's terms.
+///
+/// # Errors
+/// Variants that there are none of.
+///
+/// # Panics
+/// If one of the terms is none.
+pub fn pack_of_case(case: &Case) -> Result<Vec<u8>, String> {
+    if case.allow.is_empty() {
+        return Ok(accept(compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)));
+    }
+    let list = list_toml(&case.terms, &case.allow);
+    Ok(accept(compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())))
 }
 
 /// A list of one group.

@@ -98,6 +98,12 @@ pub(crate) struct CheckArgs {
 pub(crate) struct CompileArgs {
     #[command(flatten)]
     pub(crate) sources: CompileSourceArgs,
+    /// Write a kit for browsers: the pack, its policy, and what to tell people about its categories
+    #[arg(long)]
+    pub(crate) kit: bool,
+    /// The policy of the kit; without it, the one of the folder, or the built-in one
+    #[arg(long, value_name = "FILE", requires = "kit")]
+    pub(crate) policy: Option<PathBuf>,
     /// Where to write the pack
     #[arg(long, short, value_name = "PACK")]
     pub(crate) output: PathBuf,

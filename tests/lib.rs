@@ -92,7 +92,7 @@ pub fn check(case: &Case) -> Result<(), String> {
         compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)
     } else {
         let list = list_toml(&case.terms, &case.allow);
-        compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())
+        compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom(), tamis_host::today())
     };
     let mut engines = Engines::new(blocking_parts(accept(pack)));
     let verdict = engines.judge(&[Message::body(&case.message)])?.remove(0);

@@ -134,7 +134,7 @@ proptest! {
 
     #[test]
     fn any_text_is_read_as_a_list(text in list_file()) {
-        let (pack, diagnostics) = compile(&[ListSource { path: "list.toml", text: &text }], &Taxonomy::custom());
+        let (pack, diagnostics) = compile(&[ListSource { path: "list.toml", text: &text }], &Taxonomy::custom(), tamis_host::today());
         scan(&pack, text.as_bytes());
         diagnostics.iter().for_each(|diagnostic| drop(diagnostic.to_string()));
     }

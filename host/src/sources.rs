@@ -2,9 +2,11 @@
 //! reload.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tamis_guest::compile::{self, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
+use tamis_guest::compile::{self, Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
 
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
@@ -120,6 +122,14 @@ fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
     policy.resolve(&categories)
 }
 
+/// The day by the clock of this machine, in UTC: terms expire by it. It is read when lists are, so that a
+/// generation does not change while it runs.
+#[must_use]
+pub fn today() -> Date {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Date::from_unix_seconds(since_1970.as_secs())
+}
+
 /// Compiles a plain file of terms to a pack.
 fn compile_terms(
     path: &Path,
@@ -153,7 +163,7 @@ fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u
         return Err(LoadError::NoLists(folder.to_owned()));
     }
     let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (bytes, diagnostics) = compile::compile(&lists, &taxonomy);
+    let (bytes, diagnostics) = compile::compile(&lists, &taxonomy, today());
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)
@@ -190,7 +200,12 @@ fn refuse_errors(diagnostics: &mut Vec<Diagnostic>) -> Result<(), LoadError> {
 }
 
 fn read_text(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<String, LoadError> {
-    let (text, problem) = decode_text(&path.to_string_lossy(), &read(path)?);
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+    // One byte more than is read shows that there is more.
+    let result = file.take(compile::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    result.map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+    let (text, problem) = decode_text(&path.to_string_lossy(), &bytes);
     warnings.extend(problem);
     Ok(text)
 }

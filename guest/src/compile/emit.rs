@@ -99,7 +99,7 @@ impl Builder {
         }
     }
 
-    pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, mut parsed: ParsedTerm) {
+    pub(super) fn term(&mut self, context: &TermContext, text: &str, mut parsed: ParsedTerm) {
         let anchor = rarest_part(&parsed);
         variants::expand(&mut parsed, context.variants, &mut self.chinese);
         let allow_set = self.allow_homophones(context.allow_set, &parsed);
@@ -124,7 +124,8 @@ impl Builder {
             category: context.category,
             severity: context.severity,
             parts: parsed.parts,
-            zero: 0,
+            acts_percent: context.acts_percent,
+            fields: context.fields,
             allow_set,
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
-use tamis_guest::Pack;
+use tamis_guest::{Match, Pack};
 use tamis_host::Judged;
 
 /// One verdict.
@@ -13,6 +13,9 @@ pub(crate) struct VerdictJson<'a> {
     id: &'a Value,
     action: &'static str,
     matches: Vec<MatchJson<'a>>,
+    /// Terms that were found and do not act: they are being tried out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shadow: Vec<MatchJson<'a>>,
     generation: u64,
     /// What was special: `truncated`, `invalid_utf8`, `matches_capped`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -35,25 +38,30 @@ struct MatchJson<'a> {
     evidence: Vec<&'static str>,
 }
 
+impl<'a> MatchJson<'a> {
+    fn new(found: &Match, pack: &'a Pack<'a>) -> MatchJson<'a> {
+        let term = pack.term(found.term);
+        let category = pack.category(term.category);
+        MatchJson {
+            span: [found.span.start, found.span.end],
+            term: term.text,
+            list: term.list,
+            category: category.id,
+            severity: term.severity as u8,
+            clauses: category.clauses().collect(),
+            evidence: found.evidence.names().collect(),
+        }
+    }
+}
+
 impl<'a> VerdictJson<'a> {
     pub(crate) fn new(id: &'a Value, judged: &Judged, pack: &'a Pack<'a>) -> VerdictJson<'a> {
-        let matches = judged.verdict.matches.iter().map(|found| {
-            let term = pack.term(found.term);
-            let category = pack.category(term.category);
-            MatchJson {
-                span: [found.span.start, found.span.end],
-                term: term.text,
-                list: term.list,
-                category: category.id,
-                severity: term.severity as u8,
-                clauses: category.clauses().collect(),
-                evidence: found.evidence.names().collect(),
-            }
-        });
+        let all = |matches: &[Match]| matches.iter().map(|found| MatchJson::new(found, pack)).collect();
         VerdictJson {
             id,
             action: judged.verdict.action.name(),
-            matches: matches.collect(),
+            matches: all(&judged.verdict.matches),
+            shadow: all(&judged.verdict.shadow),
             generation: judged.generation,
             flags: judged.verdict.flags.names().collect(),
             failure: judged.failure.as_ref().map(ToString::to_string),

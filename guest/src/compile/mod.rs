@@ -4,6 +4,8 @@
 mod date;
 mod diagnostic;
 mod emit;
+mod examples;
+mod lint;
 mod list;
 mod ordinary;
 mod policy;
@@ -21,7 +23,9 @@ use std::vec::Vec;
 use toml::Spanned;
 
 pub use self::date::Date;
-pub use self::diagnostic::{Diagnostic, Level};
+pub use self::diagnostic::{Diagnostic, Fix, Level};
+pub use self::examples::{Examples, test};
+pub use self::lint::lint;
 pub use self::list::{Entry, EntryAt, List, Status};
 pub use self::policy::{FailurePolicy, PolicySource};
 pub use self::schema::Written;

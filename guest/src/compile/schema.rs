@@ -11,7 +11,7 @@ use std::vec::Vec;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::diagnostic::{Diagnostic, Finding, Level};
+use super::diagnostic::{Diagnostic, Finding, Fix, Level};
 use super::{Date, SCHEMA_VERSION};
 
 /// Most findings of one file that are shown one by one; a file that is no list at all has thousands.
@@ -25,20 +25,33 @@ pub(super) struct Findings<'a> {
     found: Vec<Diagnostic>,
     /// Findings beyond the limit, and the gravest of them.
     more: Option<(usize, Level)>,
+    /// Lines that are no TOML: what else is wrong with them follows from that.
+    broken: Vec<usize>,
 }
 
 impl<'a> Findings<'a> {
     pub(super) fn new(path: &'a str, text: &'a str) -> Findings<'a> {
-        Findings { path, text, found: Vec::new(), more: None }
+        Findings { path, text, found: Vec::new(), more: None, broken: Vec::new() }
     }
 
     /// Adds a finding at a byte of the file.
     pub(super) fn add(&mut self, finding: Finding, at: usize) {
         if self.found.len() < FINDINGS_MAX {
-            self.found.push(finding.at(self.path, self.text, at));
+            let found = finding.at(self.path, self.text, at);
+            if !self.broken.contains(&found.line) {
+                self.found.push(found);
+            }
         } else {
             let (count, level) = self.more.unwrap_or((0, Level::Warning));
             self.more = Some((count + 1, level.max(finding.level)));
+        }
+    }
+
+    /// Adds a finding with a safe change of the file.
+    pub(super) fn add_with_fix(&mut self, finding: Finding, at: usize, fix: Option<Fix>) {
+        self.add(finding, at);
+        if let Some(last) = self.found.last_mut().filter(|_| self.more.is_none()) {
+            last.fix = fix;
         }
     }
 
@@ -272,6 +285,7 @@ pub(super) fn parse<'a>(findings: &mut Findings<'a>) -> Spanned<DeTable<'a>> {
     for error in errors {
         findings.add(Finding::error("T001", error.message(), help), error.span().map_or(0, |span| span.start));
     }
+    findings.broken = findings.found.iter().map(|found| found.line).collect();
     table
 }
 

@@ -144,26 +144,54 @@ fn compile_terms(
     Ok(bytes)
 }
 
+/// The files of a folder of lists, read and not yet compiled.
+#[derive(Clone, Debug)]
+pub struct ListFolder {
+    /// The categories.
+    pub taxonomy: Taxonomy,
+    /// Path and text of each list, in the order of the paths.
+    pub lists: Vec<(String, String)>,
+    /// What is wrong with the taxonomy, and with files that are not text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl ListFolder {
+    /// Reads `taxonomy.toml` and every `<lang>/*.toml`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or if there is none. What is wrong with what the files hold is in the diagnostics.
+    pub fn read(folder: &Path) -> Result<ListFolder, LoadError> {
+        let mut diagnostics = Vec::new();
+        let taxonomy_path = folder.join("taxonomy.toml");
+        if !taxonomy_path.is_file() {
+            return Err(LoadError::NoLists(folder.to_owned()));
+        }
+        let taxonomy = read_text(&taxonomy_path, &mut diagnostics)?;
+        let (taxonomy, found) = Taxonomy::parse(&taxonomy_path.to_string_lossy(), &taxonomy);
+        diagnostics.extend(found);
+        let mut lists = Vec::new();
+        for path in list_files(folder)? {
+            let text = read_text(&path, &mut diagnostics)?;
+            lists.push((path.to_string_lossy().into_owned(), text));
+        }
+        if lists.is_empty() {
+            return Err(LoadError::NoLists(folder.to_owned()));
+        }
+        Ok(ListFolder { taxonomy, lists, diagnostics })
+    }
+
+    /// The lists as the compiler takes them.
+    #[must_use]
+    pub fn sources(&self) -> Vec<ListSource<'_>> {
+        self.lists.iter().map(|(path, text)| ListSource { path, text }).collect()
+    }
+}
+
 /// Compiles a folder of lists to a pack.
 fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
-    let taxonomy_path = folder.join("taxonomy.toml");
-    if !taxonomy_path.is_file() {
-        return Err(LoadError::NoLists(folder.to_owned()));
-    }
-    let taxonomy = read_text(&taxonomy_path, warnings)?;
-    let (taxonomy, diagnostics) = Taxonomy::parse(&taxonomy_path.to_string_lossy(), &taxonomy);
-    warnings.extend(diagnostics);
-
-    let mut files = Vec::new();
-    for path in list_files(folder)? {
-        let text = read_text(&path, warnings)?;
-        files.push((path.to_string_lossy().into_owned(), text));
-    }
-    if files.is_empty() {
-        return Err(LoadError::NoLists(folder.to_owned()));
-    }
-    let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (bytes, diagnostics) = compile::compile(&lists, &taxonomy, today());
+    let folder = ListFolder::read(folder)?;
+    warnings.extend_from_slice(&folder.diagnostics);
+    let (bytes, diagnostics) = compile::compile(&folder.sources(), &folder.taxonomy, today());
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)

@@ -50,7 +50,7 @@ pub fn lint(sources: &[ListSource<'_>], taxonomy: &Taxonomy, today: Date) -> Vec
         for entry in &list.entries {
             check_entry(entry, today, findings);
             for term in &entry.terms {
-                check_term(term, entry, list, findings);
+                check_written(term, entry, list, findings);
             }
         }
         Trial::with(source, taxonomy, |list, trial| {
@@ -73,6 +73,40 @@ pub fn lint(sources: &[ListSource<'_>], taxonomy: &Taxonomy, today: Date) -> Vec
     let number: HashMap<&str, usize> = sources.iter().enumerate().map(|(at, source)| (source.path, at)).collect();
     diagnostics.sort_by_key(|found| (number.get(&found.path[..]).copied(), found.line, found.column, found.code));
     diagnostics
+}
+
+/// What can be said of a term by itself, for tools that take in many.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TermCheck {
+    /// Alike for all spellings of the same term; `None` if it is no term.
+    pub canonical: Option<String>,
+    /// Code and message of each thing that speaks against taking it in.
+    pub problems: Vec<(&'static str, String)>,
+}
+
+/// Checks a term that stands in no list yet. One letter alone is a problem here, though in a list it is a
+/// warning: nobody has looked at it.
+#[must_use]
+pub fn check_term(text: &str) -> TermCheck {
+    let mut problems = Vec::new();
+    if let Some(damage) = damage(text) {
+        problems.push(("T007", damage.to_owned()));
+    }
+    let is_one_line = !text.contains(['\n', '\r']) && text.trim() == text;
+    if !is_one_line || text.is_empty() || text.starts_with('#') || text.contains("  #") {
+        problems.push(("T006", "not a term on one line without a comment".to_owned()));
+    }
+    let mut warnings = Vec::new();
+    match term::parse(text, &mut warnings) {
+        Err((_, finding)) => problems.push((finding.code, finding.message)),
+        Ok(parsed) => {
+            problems.extend(warnings.into_iter().map(|(_, finding)| (finding.code, finding.message)));
+            if is_words(text) && parsed.patterns.iter().any(is_inside_and_short) {
+                problems.push(("T010", "inside of many words".to_owned()));
+            }
+        }
+    }
+    TermCheck { canonical: canonical(text), problems }
 }
 
 /// Whether its words may be compared with others: a pattern, a host or a sender is not made of words.
@@ -147,7 +181,7 @@ fn personal(text: &str) -> Option<&'static str> {
 }
 
 /// What is wrong with one term by itself.
-fn check_term(written: &Written, entry: &Entry, list: &List, findings: &mut Findings<'_>) {
+fn check_written(written: &Written, entry: &Entry, list: &List, findings: &mut Findings<'_>) {
     let text = &written.text[..];
     if let Some(damage) = damage(text) {
         let help = "type the term again; in a spreadsheet, make the column text before anything is pasted into it";
@@ -261,16 +295,19 @@ fn year_class(pattern: &str) -> Option<&str> {
 
 /// Words inside of others that are too short for it.
 fn check_inside(written: &Written, pattern: &ParsedPattern, findings: &mut Findings<'_>) {
-    if pattern.flags & START_OPEN == 0 || pattern.flags & END_OPEN == 0 {
-        return;
-    }
-    let letters: Vec<u32> = Letters::new(pattern.spelling.as_bytes()).map(|letter| letter.code).collect();
-    let is_short = letters.len() < INSIDE_LETTERS_MIN && letters.iter().all(|&code| script(code) == Script::Spaced);
-    if is_short {
+    if is_inside_and_short(pattern) {
         let message = format!("`*{}*` is inside of many words", pattern.spelling);
         let help = "write the words themselves, or at least four letters";
         findings.add(Finding::error("T010", message, help), written.at);
     }
+}
+
+fn is_inside_and_short(pattern: &ParsedPattern) -> bool {
+    let codes = || Letters::new(pattern.spelling.as_bytes()).map(|letter| letter.code);
+    pattern.flags & START_OPEN != 0
+        && pattern.flags & END_OPEN != 0
+        && codes().count() < INSIDE_LETTERS_MIN
+        && codes().all(|code| script(code) == Script::Spaced)
 }
 
 /// Byte of the `~` of a term.

@@ -25,7 +25,7 @@ use toml::Spanned;
 pub use self::date::Date;
 pub use self::diagnostic::{Diagnostic, Fix, Level};
 pub use self::examples::{Examples, test};
-pub use self::lint::lint;
+pub use self::lint::{TermCheck, check_term, lint};
 pub use self::list::{Entry, EntryAt, List, Status};
 pub use self::policy::{FailurePolicy, PolicySource};
 pub use self::schema::Written;

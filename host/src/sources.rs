@@ -22,7 +22,7 @@ pub struct Sources {
     /// How far the terms of a plain file are looked for; `None` goes by their number, see
     /// [`Variants::for_plain_file`].
     pub variants: Option<Variants>,
-    /// A policy; goes before the one of the folder.
+    /// A policy; goes before the one of the folder, whose floors hold all the same.
     pub policy: Option<PathBuf>,
     /// A filter module.
     pub module: Option<PathBuf>,
@@ -60,9 +60,12 @@ impl Sources {
             None => (defaults.pack.clone(), Vec::new()),
         };
         let of_folder = self.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
-        let policy = match self.policy.clone().or(of_folder) {
-            Some(path) => read_policy(&path, &mut warnings)?,
-            None => defaults.policy.clone(),
+        let of_folder = of_folder.map(|path| read_policy(&path, &mut warnings)).transpose()?;
+        let policy = match (&self.policy, of_folder) {
+            (Some(path), Some(platform)) => read_policy(path, &mut warnings)?.with_floors_of(&platform),
+            (Some(path), None) => read_policy(path, &mut warnings)?.with_floors_of(&defaults.policy),
+            (None, Some(policy)) => policy,
+            (None, None) => defaults.policy.clone(),
         };
         let module = match &self.module {
             Some(path) => {

@@ -166,4 +166,15 @@ mod tests {
         assert_eq!(fmt(messy), expected);
         assert_eq!(fmt(expected), expected);
     }
+
+    #[test]
+    fn shipped_lists_twice_are_as_once() {
+        let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wordlists");
+        let store = Store::read(Path::new(root)).unwrap();
+        assert!(!store.folder.lists.is_empty());
+        for (path, text) in &store.folder.lists {
+            let once = formatted(path, text, &store.folder.taxonomy).unwrap();
+            assert_eq!(formatted(path, &once, &store.folder.taxonomy).unwrap(), once, "{path}");
+        }
+    }
 }

@@ -50,25 +50,23 @@ struct Report {
 impl Report {
     fn duplicate(&mut self, line: u64, term: &str, where_: &str) {
         self.duplicate += 1;
-        self.lines.push(format!("line {line}: duplicate `{term}`: {where_}"));
+        self.lines.push(format!("line {line}: duplicate `{}`: {where_}", shown(term)));
     }
 
     fn changed(&mut self, line: u64, term: &str, how: &str) {
         self.changed += 1;
-        self.lines.push(format!("line {line}: changed `{term}`: {how}"));
+        self.lines.push(format!("line {line}: changed `{}`: {how}", shown(term)));
     }
 
     fn refused(&mut self, line: u64, term: &str, why: &str) {
         self.refused += 1;
-        self.lines.push(format!("line {line}: refused `{term}`: {why}"));
+        self.lines.push(format!("line {line}: refused `{}`: {}", shown(term), shown(why)));
     }
 
     fn write(&self, is_dry: bool) -> std::io::Result<()> {
         let mut out = anstream::stdout();
         for line in &self.lines {
-            // A line of a hostile file must not write over others.
-            let shown: String = line.chars().take(300).map(|c| if c.is_control() { ' ' } else { c }).collect();
-            writeln!(out, "{shown}")?;
+            writeln!(out, "{line}")?;
         }
         let count = text::count;
         writeln!(
@@ -81,6 +79,16 @@ impl Report {
             if is_dry { "; nothing was written" } else { "" }
         )
     }
+}
+
+/// The start of what may be long, and may be hostile: a line of a file must not write over others.
+fn shown(text: &str) -> String {
+    const SHOWN_MAX: usize = 100;
+    let mut shown: String = text.chars().take(SHOWN_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 pub(super) fn run(args: &ImportArgs) -> anyhow::Result<Outcome> {
@@ -103,7 +111,7 @@ pub(super) fn run(args: &ImportArgs) -> anyhow::Result<Outcome> {
             ImportFormat::Discord => discord(&json(&file)?)?,
             ImportFormat::Csv => Vec::new(),
         };
-        vec![from_lines(args, &store, incoming, &mut report)?]
+        from_lines(args, &store, incoming, &mut report)?.into_iter().collect()
     };
     if !args.dry_run {
         for change in &lists {
@@ -167,7 +175,7 @@ fn from_lines(
     store: &Store,
     incoming: Vec<Incoming>,
     report: &mut Report,
-) -> anyhow::Result<Change> {
+) -> anyhow::Result<Option<Change>> {
     let id = args.list.as_deref().context("name the list that gets the terms with --list, such as en.profanity")?;
     let list = store.list(id).map(|(_, list)| list);
     let of_list = || list.and_then(|list| list.entries.first()).map(|entry| entry.category.text.clone());
@@ -217,9 +225,12 @@ fn from_lines(
             ..blank_entry(&category, severity, args.status)
         })
         .collect();
+    if entries.is_empty() {
+        return Ok(None);
+    }
     let lang = id.split('.').next().unwrap_or_default().to_owned();
-    let head = List { lang: vec![lang], allow_empty: entries.is_empty(), ..blank_list(id) };
-    with_entries(store, id, head, &entries)
+    let head = List { lang: vec![lang], ..blank_list(id) };
+    with_entries(store, id, head, &entries).map(Some)
 }
 
 /// One list at a time: what is new, what is said otherwise, what is there already.

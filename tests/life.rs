@@ -101,3 +101,20 @@ fn a_term_without_variants_is_found_as_it_is_written() {
         assert_eq!(judge(&mut engines, Message::body(text)).action, action, "{text}");
     }
 }
+
+/// Names that pose as the operator: a brand is a term like any other, looked for in names alone.
+#[test]
+fn a_brand_in_a_name_is_found_in_its_look_alikes_and_not_in_messages() {
+    let mut engines =
+        engines("[[group]]\nfields = [\"name\"]\nallow = [\"zorkblat fan club\"]\nterms = '''\nzorkblat\n'''\n");
+    let mut judged =
+        |text: &str, field| judge(&mut engines, Message { text: text.as_bytes(), field, ..Message::default() }).action;
+    for name in ["zorkblat", "Z0rkblat Support", "zоrkblаt", "ＺＯＲＫＢＬＡＴ", "z.o.r.k.b.l.a.t", "zorkblаt official"]
+    {
+        assert_eq!(judged(name, Field::Name), Action::Block, "{name}");
+    }
+    for name in ["zork", "zorkblats", "zorkblat fan club", "ann"] {
+        assert_eq!(judged(name, Field::Name), Action::Allow, "{name}");
+    }
+    assert_eq!(judged("I like zorkblat", Field::Body), Action::Allow);
+}

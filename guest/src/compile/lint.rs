@@ -350,8 +350,10 @@ fn check_fold(written: &Written, entry: &Entry, list: &List, findings: &mut Find
             let code = u32::from(char);
             let (letter, kind) = fold::letter(code);
             let is_han = matches!(code, 0x3400..=0x9FFF | 0x2_0000..=0x3_FFFF);
-            let is_wide = matches!(code, 0xFF01..=0xFF5E);
-            let is_folded = kind.contains(Evidence::STYLE)
+            let is_wide = matches!(code, 0xFF10..=0xFF19 | 0xFF21..=0xFF3A | 0xFF41..=0xFF5A);
+            // Korean shorthand is typed in letters that stand alone.
+            let is_jamo = matches!(code, 0x3130..=0x318F);
+            let is_folded = (kind.contains(Evidence::STYLE) && !is_jamo)
                 || is_wide
                 || (kind.contains(Evidence::VARIANT) && is_han && !is_japanese);
             if is_folded { char::from_u32(letter).unwrap_or(char) } else { char }
@@ -454,7 +456,8 @@ fn check_twins(terms: &Terms<'_>, lists: &[Option<List>], all: &mut [Findings<'_
             == (&other.category, other.severity, other.status)
             && entry.allow == other.allow;
         if says_same {
-            let fix = if same_list && entry.is_group { whole_line(written, findings) } else { None };
+            // The first line stays, so that no group is left empty.
+            let fix = if same_list && place.term > 0 { whole_line(written, findings) } else { None };
             let message = format!("`{}` is there already: {where_}", shortened(&written.text));
             warn_with_fix(entry, Finding::warning("T003", message, "remove one of the two"), written.at, fix, findings);
         } else if same_list {

@@ -49,9 +49,10 @@ impl<'a> Findings<'a> {
 
     /// Adds a finding with a safe change of the file.
     pub(super) fn add_with_fix(&mut self, finding: Finding, at: usize, fix: Option<Fix>) {
+        let before = self.found.len();
         self.add(finding, at);
-        if let Some(last) = self.found.last_mut().filter(|_| self.more.is_none()) {
-            last.fix = fix;
+        if let Some(added) = self.found.get_mut(before) {
+            added.fix = fix;
         }
     }
 

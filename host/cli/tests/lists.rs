@@ -306,4 +306,44 @@ fn each_clause_has_a_row() {
     );
     assert!(table.contains("| A:5.7(9) | 150 `violence.threat` | **none** | **none** |  |"), "{table}");
     assert!(table.find("| A:5.7(9) |").unwrap() < table.find("| A:5.7(10) |").unwrap(), "{table}");
+
+    // A file of cases goes before the `hits`, and may bring words of its own for a category that ships empty.
+    let cases = "[[case]]\ncategory = \"custom\"\nmessage = \"so big wibble\"\n[[case]]\ncategory = \"jurisdictional\"\n\
+        terms = [\"frumious&wobble\"]\nseverity = 4\nmessage = \"a frumious wobble\"\n";
+    let cases = folder.write("cases.toml", cases);
+    let output = lists(&["clauses", "--cases", &cases, &folder.path("")]);
+    let table = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(table.contains("| A:5.7(19) | 900 `custom` | en.custom | so big wibble | flag |"), "{table}");
+    assert!(
+        table.contains("| a frumious wobble (made-up words, as the operator supplies the list) | hold |"),
+        "{table}"
+    );
+}
+
+/// `wordlists/CLAUSES.md` is what the command writes. With `TAMIS_BLESS=1` it is written anew; look at its diff.
+#[test]
+fn the_shipped_table_of_clauses_is_up_to_date() {
+    let root = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let path = |place: &str| root.join(place).to_str().unwrap().to_owned();
+    let (wordlists, cases) = (path("wordlists"), path("tests/cases/lists-clauses.toml"));
+    let mut args = vec!["clauses", &wordlists[..]];
+    if root.join("tests/cases/lists-clauses.toml").exists() {
+        args.extend(["--cases", &cases]);
+    }
+    let output = lists(&args);
+    let head = "# Clauses\n\nWhich clause of the five service agreements is found by which lists, with a message that is caught and what the\n\
+        policy does on its default channel. The verdict names category and clauses. Written by `tamis lists clauses`.\n\n";
+    let table = head.to_owned() + &String::from_utf8_lossy(&output.stdout);
+    if std::env::var_os("TAMIS_BLESS").is_some() {
+        fs::write(root.join("wordlists/CLAUSES.md"), &table).unwrap();
+    }
+    let shipped = fs::read_to_string(root.join("wordlists/CLAUSES.md")).unwrap_or_default();
+    assert!(shipped == table, "wordlists/CLAUSES.md is out of date: TAMIS_BLESS=1 cargo test -p tamis --test lists");
+    // Every clause that a category names has its row.
+    for clause in include_str!("../../../wordlists/taxonomy.toml")
+        .split('"')
+        .filter(|text| text.contains(":5.") || text.contains(":4.3"))
+    {
+        assert!(table.contains(&format!("| {clause} |")), "{clause}");
+    }
 }

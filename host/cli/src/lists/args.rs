@@ -237,6 +237,9 @@ pub(crate) struct ExportArgs {
 pub(crate) struct ClausesArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
+    /// Messages to show, as tests/cases/lists-clauses.toml has them; `hits` of the lists where it has none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cases: Option<PathBuf>,
     /// Channel whose actions are shown; the default channel of the policy if not given
     #[arg(long, value_name = "NAME")]
     pub(crate) channel: Option<String>,

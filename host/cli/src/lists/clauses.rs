@@ -4,19 +4,24 @@
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use anyhow::bail;
-use tamis_guest::compile::{ListSource, TaxonomyCategory, compile};
-use tamis_guest::{Action, Message, Pack, PackBytes, Policy, Scanner, Verdict};
+use anyhow::{Context as _, bail};
+use tamis_guest::compile::{Entry, List, ListSource, Status, TaxonomyCategory, compile};
+use tamis_guest::{Action, Field, Message, Pack, PackBytes, Scanner, Verdict};
 use tamis_host::today;
+use toml_edit::{ArrayOfTables, DocumentMut, Item, Table};
 
 use super::args::ClausesArgs;
-use super::store::{Store, errors};
+use super::store::{Store, errors, read_text};
+use super::table::{blank_entry, blank_list, written};
+use super::write;
 use crate::{Outcome, text};
 
 /// A message that a list catches.
 struct Caught {
     message: String,
     action: Action,
+    /// By terms of a test list, as the category ships empty.
+    by_test_list: bool,
 }
 
 /// What there is for a category.
@@ -26,16 +31,45 @@ struct Covered {
     caught: Option<Caught>,
 }
 
+/// Categories by id.
+type Categories<'s> = BTreeMap<&'s str, Covered>;
+
 pub(super) fn run(args: &ClausesArgs) -> anyhow::Result<Outcome> {
     let store = Store::read_sound(&args.folder.folder)?;
     let categories = store.folder.taxonomy.categories();
-    let mut covered: BTreeMap<&str, Covered> = BTreeMap::new();
-    for category in categories {
-        covered.insert(&category.id, Covered::default());
+    let mut covered: Categories<'_> =
+        categories.iter().map(|category| (&category.id[..], Covered::default())).collect();
+    for (_, list) in store.lists() {
+        // An empty list is the operator's place for the category it is named after.
+        let named = list.id.text.split_once('.').map(|(_, category)| category);
+        for category in list.entries.iter().map(|entry| &entry.category.text[..]).chain(named) {
+            if let Some(covered) = covered.get_mut(category)
+                && !covered.lists.contains(&list.id.text)
+            {
+                covered.lists.push(list.id.text.clone());
+            }
+        }
     }
-    for (number, _) in store.lists() {
-        cover(&store, number, args.channel.as_deref(), &mut covered)?;
+    if let Some(path) = &args.cases {
+        let cases: DocumentMut = read_text(path)?.parse().with_context(|| path.display().to_string())?;
+        let cases = cases.get("case").and_then(Item::as_array_of_tables);
+        let cases = cases.with_context(|| format!("{}: there are no [[case]] tables", path.display()))?;
+        try_cases(&store, args, cases, &mut covered)?;
     }
+    let sources = store.folder.sources();
+    judge(&store, args, &sources, |judge| {
+        for entry in store.lists().flat_map(|(_, list)| &list.entries) {
+            for hit in &entry.hits {
+                judge(
+                    &entry.category.text,
+                    &hit.text,
+                    entry.fields.first().copied().unwrap_or_default(),
+                    false,
+                    &mut covered,
+                );
+            }
+        }
+    })?;
 
     let mut rows: Vec<(&str, &TaxonomyCategory)> = Vec::new();
     for category in categories {
@@ -50,6 +84,10 @@ pub(super) fn run(args: &ClausesArgs) -> anyhow::Result<Outcome> {
         let Some(covered) = covered.get(&category.id[..]) else { continue };
         let name = format!("{} `{}`", category.code, category.id);
         let (message, action) = match &covered.caught {
+            Some(caught) if caught.by_test_list => (
+                format!("{} (made-up words, as the operator supplies the list)", cell(&caught.message)),
+                caught.action.name(),
+            ),
             Some(caught) => (cell(&caught.message), caught.action.name()),
             None if category.operator_supplied => ("for the operator to supply".to_owned(), ""),
             None => {
@@ -68,16 +106,57 @@ pub(super) fn run(args: &ClausesArgs) -> anyhow::Result<Outcome> {
     Ok(if without > 0 { Outcome::Found } else { Outcome::Clean })
 }
 
-/// Adds a list to the categories of its terms, and to each the first of its messages that it catches.
-fn cover(
+/// Judges the messages of a file of cases, those with terms of their own by these.
+fn try_cases(
     store: &Store,
-    number: usize,
-    channel: Option<&str>,
-    covered: &mut BTreeMap<&str, Covered>,
+    args: &ClausesArgs,
+    cases: &ArrayOfTables,
+    covered: &mut Categories<'_>,
 ) -> anyhow::Result<()> {
-    let Some(list) = &store.lists[number] else { return Ok(()) };
-    let (path, text) = &store.folder.lists[number];
-    let (bytes, diagnostics) = compile(&[ListSource { path, text }], &store.folder.taxonomy, today());
+    let text = |case: &Table, key: &str| case.get(key).and_then(Item::as_str).map(str::to_owned);
+    let terms = |case: &Table| -> Vec<String> {
+        let all = case.get("terms").and_then(Item::as_array).into_iter().flatten();
+        all.filter_map(|term| term.as_str().map(str::to_owned)).collect()
+    };
+    let sources = store.folder.sources();
+    judge(store, args, &sources, |judge| {
+        for case in cases.iter().filter(|case| terms(case).is_empty()) {
+            if let (Some(category), Some(message)) = (text(case, "category"), text(case, "message")) {
+                judge(&category, &message, Field::Body, false, covered);
+            }
+        }
+    })?;
+    for case in cases.iter().filter(|case| !terms(case).is_empty()) {
+        let (Some(category), Some(message)) = (text(case, "category"), text(case, "message")) else { continue };
+        let severity = case.get("severity").and_then(Item::as_integer).and_then(|severity| u8::try_from(severity).ok());
+        let entry = Entry {
+            terms: terms(case).iter().map(|term| written(term)).collect(),
+            ..blank_entry(&category, severity.unwrap_or(2), Status::Enforce)
+        };
+        let list = List {
+            jurisdiction: vec!["XX".to_owned()],
+            legal_basis: Some("none: a test".to_owned()),
+            entries: vec![entry],
+            ..blank_list("test")
+        };
+        let list = write::list(&list);
+        let source = ListSource { path: "test list", text: &list };
+        judge(store, args, &[source], |judge| judge(&category, &message, Field::Body, true, covered))?;
+    }
+    Ok(())
+}
+
+/// Judges a message for a category; whether by a test list.
+type Judge<'j> = dyn FnMut(&str, &str, Field, bool, &mut Categories<'_>) + 'j;
+
+/// Compiles lists and lets `work` judge messages by them. The first message of a category that is caught is kept.
+fn judge(
+    store: &Store,
+    args: &ClausesArgs,
+    sources: &[ListSource<'_>],
+    work: impl FnOnce(&mut Judge<'_>),
+) -> anyhow::Result<()> {
+    let (bytes, diagnostics) = compile(sources, &store.folder.taxonomy, today());
     let errors = errors(&diagnostics);
     if !errors.is_empty() {
         bail!("{}", errors.join("\n\n"));
@@ -85,33 +164,17 @@ fn cover(
     let bytes = PackBytes::from(bytes);
     let pack = Pack::decode(&bytes)?;
     let ids: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
-    let policy: Policy = store.policy()?.resolve(&ids);
-    let channel = channel.map(|name| policy.channel(name)).unwrap_or_default();
+    let policy = store.policy()?.resolve(&ids);
+    let channel = args.channel.as_ref().map(|name| policy.channel(name)).unwrap_or_default();
     let mut scanner = Scanner::new(&pack);
     let mut verdict = Verdict::default();
-    // An empty list is the operator's place for the category it is named after.
-    let named = list.id.text.split_once('.').map(|(_, category)| category);
-    for category in list.entries.iter().map(|entry| &entry.category.text[..]).chain(named) {
-        if let Some(covered) = covered.get_mut(category)
-            && !covered.lists.contains(&list.id.text)
-        {
-            covered.lists.push(list.id.text.clone());
+    work(&mut |category, text, field, by_test_list, covered| {
+        let Some(covered) = covered.get_mut(category).filter(|covered| covered.caught.is_none()) else { return };
+        scanner.scan(&policy, &Message { text: text.as_bytes(), field, channel, ..Message::default() }, &mut verdict);
+        if verdict.matches.iter().any(|found| ids[pack.term(found.term).category] == category) {
+            covered.caught = Some(Caught { message: text.to_owned(), action: verdict.action, by_test_list });
         }
-    }
-    for entry in &list.entries {
-        let Some(covered) = covered.get_mut(&entry.category.text[..]) else { continue };
-        for hit in &entry.hits {
-            let field = entry.fields.first().copied().unwrap_or_default();
-            let message = Message { text: hit.text.as_bytes(), field, channel, ..Message::default() };
-            scanner.scan(&policy, &message, &mut verdict);
-            let is_caught =
-                verdict.matches.iter().any(|found| ids[pack.term(found.term).category] == entry.category.text);
-            // The strictest answer shows best what the category leads to.
-            if is_caught && covered.caught.as_ref().is_none_or(|known| known.action < verdict.action) {
-                covered.caught = Some(Caught { message: hit.text.clone(), action: verdict.action });
-            }
-        }
-    }
+    });
     Ok(())
 }
 

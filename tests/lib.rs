@@ -125,7 +125,7 @@ pub fn pack_of_case(case: &Case) -> Result<Vec<u8>, String> {
         return Ok(accept(compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)));
     }
     let list = list_toml(&case.terms, &case.allow);
-    Ok(accept(compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())))
+    Ok(accept(compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom(), tamis_host::today())))
 }
 
 /// A list of one group.
@@ -261,7 +261,7 @@ pub fn list_parts(category: &str, severity: u8, terms: &[String]) -> Parts {
         toml_string(category),
         toml_string(&terms.join("\n")),
     );
-    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy));
+    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy, tamis_host::today()));
     let parts = blocking_parts(pack);
     let pack = parts.pack.pack();
     let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();

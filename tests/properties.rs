@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use tamis_guest::compile::{
-    ListSource, PolicySource, Taxonomy, Variants, compile, compile_terms, compile_terms_as, decode_text,
+    ListSource, PolicySource, Taxonomy, Variants, compile, compile_terms, compile_terms_as, decode_text, lint,
 };
 use tamis_guest::{Action, Message, Pack, PackBytes, Policy, Scanner, Verdict};
 
@@ -134,8 +134,10 @@ proptest! {
 
     #[test]
     fn any_text_is_read_as_a_list(text in list_file()) {
-        let (pack, diagnostics) = compile(&[ListSource { path: "list.toml", text: &text }], &Taxonomy::custom());
+        let sources = [ListSource { path: "list.toml", text: &text }];
+        let (pack, mut diagnostics) = compile(&sources, &Taxonomy::custom(), tamis_host::today());
         scan(&pack, text.as_bytes());
+        diagnostics.extend(lint(&sources, &Taxonomy::custom(), tamis_host::today()));
         diagnostics.iter().for_each(|diagnostic| drop(diagnostic.to_string()));
     }
 

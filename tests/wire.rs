@@ -24,8 +24,13 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         term: TermId(term),
         evidence: Evidence(evidence),
     });
-    (prop::sample::select(&Action::ALL[..]), 0u8..8, prop::collection::vec(found, 0..=MATCHES_MAX))
-        .prop_map(|(action, flags, matches)| Verdict { action, flags: VerdictFlags(flags), matches })
+    let matches = prop::collection::vec(found, 0..=MATCHES_MAX);
+    (prop::sample::select(&Action::ALL[..]), 0u8..8, matches, 0..=MATCHES_MAX).prop_map(
+        |(action, flags, mut matches, acting)| {
+            let shadow = matches.split_off(acting.min(matches.len()));
+            Verdict { action, flags: VerdictFlags(flags), matches, shadow }
+        },
+    )
 }
 
 #[derive(Clone, Debug)]
@@ -73,7 +78,7 @@ proptest! {
         let mut read = Verdict::default();
         if let Some(length) = read_verdict(&bytes, &message(&text), 3, &mut read) {
             prop_assert!(length <= bytes.len());
-            for found in &read.matches {
+            for found in read.matches.iter().chain(&read.shadow) {
                 prop_assert!(found.span.start < found.span.end && found.span.end as usize <= text.len());
                 prop_assert!(found.term.0 < 3);
             }

@@ -46,7 +46,7 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::fold::fold_table_hash;
 use crate::search::GRAMS;
 use crate::sounds::HAN_COUNT;
-use crate::{Evidence, Severity};
+use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -93,7 +93,10 @@ pub struct TermRecord {
     pub(crate) severity: u8,
     /// How many parts must be in the message, 1 to 8.
     pub(crate) parts: u8,
-    pub(crate) zero: u16,
+    /// For how many percent of senders it acts: 100, or 0 for one in the shadow.
+    pub(crate) acts_percent: u8,
+    /// The fields it is looked for in, a bit each.
+    pub(crate) fields: u8,
     /// The allow set that masks this term, or `u32::MAX`.
     pub(crate) allow_set: u32,
     /// Its slice of the parts section; empty for a term that one pattern makes fire.
@@ -299,6 +302,8 @@ pub struct Term<'p> {
     pub category: usize,
     /// How bad it is.
     pub severity: Severity,
+    /// For how many percent of senders it acts: 100, or 0 for one in the shadow.
+    pub acts_percent: u8,
 }
 
 /// A checked pack: every offset in it is in range.
@@ -450,7 +455,8 @@ impl<'p> Pack<'p> {
                 && usize::from(term.category) < self.categories.len()
                 && Severity::from_number(term.severity).is_some()
                 && (1..=PARTS_MAX).contains(&usize::from(term.parts))
-                && term.zero == 0
+                && term.acts_percent <= 100
+                && (1..1 << Field::COUNT).contains(&term.fields)
                 && slice(self.parts, term.parts_first, term.parts_count).is_some()
                 && (term.parts == 1 || term.parts_count > 0);
             check(ok, "terms")?;
@@ -528,6 +534,7 @@ impl<'p> Pack<'p> {
             list: self.text(self.lists[usize::from(record.list)]),
             category: record.category.into(),
             severity: Severity::from_number(record.severity).unwrap_or(Severity::Severe),
+            acts_percent: record.acts_percent,
         }
     }
 

@@ -4,8 +4,10 @@
 
 use alloc::vec::Vec;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord, USE_ALLOW, USE_ANCHORS, USE_FIRES};
-use crate::{Evidence, Match, Span, TermId};
+use crate::{Evidence, Match, Message, Span, TermId};
 
 /// A pattern that is spelled in the message. Ordered by pattern, then by place.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -47,6 +49,32 @@ pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>
             }
         }
     }
+}
+
+/// Leaves in `matches` the terms that act on the message, moves to `shadow` those that only watch, and
+/// drops those that are not for its field.
+pub(crate) fn split(pack: &Pack<'_>, message: &Message<'_>, matches: &mut Vec<Match>, shadow: &mut Vec<Match>) {
+    shadow.clear();
+    if matches.is_empty() {
+        return;
+    }
+    let field = 1 << message.field as u8;
+    let percent = percent_of(message.sender);
+    matches.retain(|found| {
+        let term = &pack.terms[found.term.0 as usize];
+        let is_for_field = term.fields & field != 0;
+        let acts = percent < term.acts_percent;
+        if is_for_field && !acts {
+            shadow.push(*found);
+        }
+        is_for_field && acts
+    });
+}
+
+/// A number below 100 that a sender has for ever, so that a term in trial treats him always alike. Whoever is
+/// unknown has the highest, as he cannot be told from others.
+fn percent_of(sender: &[u8]) -> u8 {
+    if sender.is_empty() { 99 } else { (xxh3_64(sender) % 100) as u8 }
 }
 
 /// The first place of each part of a term, if all are there and nothing excludes it.

@@ -11,7 +11,7 @@ use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
 use crate::{Evidence, Message, Pack, Policy, Verdict, VerdictFlags};
 
-/// Most matches in one verdict. The action takes all matches into account all the same.
+/// Most matches in one verdict, those in the shadow included. The action takes all matches into account all the same.
 pub const MATCHES_MAX: usize = 64;
 
 /// Scans messages against a pack. Holds the scratch memory, which grows to the longest message seen
@@ -83,9 +83,14 @@ impl<'p> Scanner<'p> {
         rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
         verdict.matches.sort_unstable();
         verdict.matches.dedup();
+        rules::split(self.pack, message, &mut verdict.matches, &mut verdict.shadow);
         verdict.action = policy.action(self.pack, message.channel, message.field, &verdict.matches);
         if verdict.matches.len() > MATCHES_MAX {
             verdict.matches.truncate(MATCHES_MAX);
+            verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+        if verdict.matches.len() + verdict.shadow.len() > MATCHES_MAX {
+            verdict.shadow.truncate(MATCHES_MAX - verdict.matches.len());
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
         }
     }

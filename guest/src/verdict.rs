@@ -208,6 +208,9 @@ pub struct Verdict {
     pub action: Action,
     /// What was special about the scan.
     pub flags: VerdictFlags,
-    /// The terms found, by place.
+    /// The terms found that act, by place.
     pub matches: Vec<Match>,
+    /// The terms found that are in the shadow, by place: they do not act. As many as [`matches`](Verdict::matches)
+    /// leave room for.
+    pub shadow: Vec<Match>,
 }

@@ -8,7 +8,8 @@
 //!
 //! **Verdicts** (guest to host): `u32` how many messages are done, the progress cursor; `u32` how many
 //! bytes of verdicts follow. A verdict is `u8` action, `u8` flags, `u16` number of matches, and 16 bytes
-//! a match: `u32` start, `u32` end, `u32` term, `u16` evidence, `u16` zero.
+//! a match: `u32` start, `u32` end, `u32` term, `u16` evidence, `u16` 1 if it is in the shadow. Those come
+//! last.
 
 use alloc::vec::Vec;
 
@@ -92,17 +93,18 @@ pub fn read_batch(count: usize, batch: &[u8]) -> impl Iterator<Item = Message<'_
 
 /// Writes a verdict to the start of `area` and returns its length; `None` if it does not fit.
 pub fn write_verdict(verdict: &Verdict, area: &mut [u8]) -> Option<usize> {
-    let length = VERDICT_BYTES + verdict.matches.len() * MATCH_BYTES;
+    let length = VERDICT_BYTES + matches_count(verdict) * MATCH_BYTES;
     let (head, matches) = area.get_mut(..length)?.split_at_mut(VERDICT_BYTES);
     head[0] = verdict.action as u8;
     head[1] = verdict.flags.0;
-    head[2..].copy_from_slice(&u16::try_from(verdict.matches.len()).ok()?.to_le_bytes());
-    for (bytes, found) in matches.chunks_exact_mut(MATCH_BYTES).zip(&verdict.matches) {
+    head[2..].copy_from_slice(&u16::try_from(matches_count(verdict)).ok()?.to_le_bytes());
+    let all = verdict.matches.iter().map(|found| (found, 0u16)).chain(verdict.shadow.iter().map(|found| (found, 1)));
+    for (bytes, (found, shadow)) in matches.chunks_exact_mut(MATCH_BYTES).zip(all) {
         bytes[..4].copy_from_slice(&found.span.start.to_le_bytes());
         bytes[4..8].copy_from_slice(&found.span.end.to_le_bytes());
         bytes[8..12].copy_from_slice(&found.term.0.to_le_bytes());
         bytes[12..14].copy_from_slice(&found.evidence.0.to_le_bytes());
-        bytes[14..].fill(0);
+        bytes[14..].copy_from_slice(&shadow.to_le_bytes());
     }
     Some(length)
 }
@@ -110,9 +112,13 @@ pub fn write_verdict(verdict: &Verdict, area: &mut [u8]) -> Option<usize> {
 /// A verdict as bytes, to compare what two engines said.
 #[must_use]
 pub fn verdict_bytes(verdict: &Verdict) -> Vec<u8> {
-    let mut bytes = alloc::vec![0; VERDICT_BYTES + verdict.matches.len() * MATCH_BYTES];
+    let mut bytes = alloc::vec![0; VERDICT_BYTES + matches_count(verdict) * MATCH_BYTES];
     write_verdict(verdict, &mut bytes);
     bytes
+}
+
+fn matches_count(verdict: &Verdict) -> usize {
+    verdict.matches.len() + verdict.shadow.len()
 }
 
 /// Reads the verdict on `message` at the start of `bytes` into `verdict` and returns its length.
@@ -124,6 +130,7 @@ pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, ver
     verdict.action = Action::from_number(head[0])?;
     verdict.flags = Some(VerdictFlags(head[1])).filter(|&flags| known.contains(flags))?;
     verdict.matches.clear();
+    verdict.shadow.clear();
     if count > MATCHES_MAX {
         return None;
     }
@@ -138,12 +145,15 @@ pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, ver
         let honest = found.span.start < found.span.end
             && found.span.end as usize <= text_bytes
             && (found.term.0 as usize) < terms_count
-            && Evidence::ALL.contains(found.evidence)
-            && bytes[14..] == [0, 0];
+            && Evidence::ALL.contains(found.evidence);
         if !honest {
             return None;
         }
-        verdict.matches.push(found);
+        match [bytes[14], bytes[15]] {
+            [0, 0] if verdict.shadow.is_empty() => verdict.matches.push(found),
+            [1, 0] => verdict.shadow.push(found),
+            _ => return None,
+        }
     }
     Some(VERDICT_BYTES + count * MATCH_BYTES)
 }

@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tamis_guest::compile::{Level, ListSource, Taxonomy, compile};
+use tamis_guest::compile::{Date, Level, ListSource, Taxonomy, compile};
 
 fn main() {
     let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -26,7 +27,8 @@ fn main() {
     let taxonomy = read(&wordlists.join("taxonomy.toml"));
     let (taxonomy, mut diagnostics) = Taxonomy::parse("taxonomy.toml", &taxonomy);
     let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (pack, found) = compile(&lists, &taxonomy);
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (pack, found) = compile(&lists, &taxonomy, Date::from_unix_seconds(since_1970.as_secs()));
     diagnostics.extend(found);
     let errors: Vec<String> =
         diagnostics.iter().filter(|found| found.level == Level::Error).map(ToString::to_string).collect();

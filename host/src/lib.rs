@@ -48,7 +48,7 @@ pub use error::{LoadError, ScanFailure};
 pub use filter::{Filter, Generation, Parts};
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};
-pub use sources::{Defaults, Loaded, Sources};
+pub use sources::{Defaults, ListFolder, Loaded, Sources, today};
 pub use watch::{WatchEvent, Watcher};
 pub use worker::{Judged, Worker};
 

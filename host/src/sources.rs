@@ -2,9 +2,11 @@
 //! reload.
 
 use std::fs;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use tamis_guest::compile::{self, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
+use tamis_guest::compile::{self, Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
 
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
@@ -20,7 +22,7 @@ pub struct Sources {
     /// How far the terms of a plain file are looked for; `None` goes by their number, see
     /// [`Variants::for_plain_file`].
     pub variants: Option<Variants>,
-    /// A policy; goes before the one of the folder.
+    /// A policy; goes before the one of the folder, whose floors hold all the same.
     pub policy: Option<PathBuf>,
     /// A filter module.
     pub module: Option<PathBuf>,
@@ -58,9 +60,12 @@ impl Sources {
             None => (defaults.pack.clone(), Vec::new()),
         };
         let of_folder = self.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
-        let policy = match self.policy.clone().or(of_folder) {
-            Some(path) => read_policy(&path, &mut warnings)?,
-            None => defaults.policy.clone(),
+        let of_folder = of_folder.map(|path| read_policy(&path, &mut warnings)).transpose()?;
+        let policy = match (&self.policy, of_folder) {
+            (Some(path), Some(platform)) => read_policy(path, &mut warnings)?.with_floors_of(&platform),
+            (Some(path), None) => read_policy(path, &mut warnings)?.with_floors_of(&defaults.policy),
+            (None, Some(policy)) => policy,
+            (None, None) => defaults.policy.clone(),
         };
         let module = match &self.module {
             Some(path) => {
@@ -120,6 +125,14 @@ fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
     policy.resolve(&categories)
 }
 
+/// The day by the clock of this machine, in UTC: terms expire by it. It is read when lists are, so that a
+/// generation does not change while it runs.
+#[must_use]
+pub fn today() -> Date {
+    let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Date::from_unix_seconds(since_1970.as_secs())
+}
+
 /// Compiles a plain file of terms to a pack.
 fn compile_terms(
     path: &Path,
@@ -134,26 +147,54 @@ fn compile_terms(
     Ok(bytes)
 }
 
+/// The files of a folder of lists, read and not yet compiled.
+#[derive(Clone, Debug)]
+pub struct ListFolder {
+    /// The categories.
+    pub taxonomy: Taxonomy,
+    /// Path and text of each list, in the order of the paths.
+    pub lists: Vec<(String, String)>,
+    /// What is wrong with the taxonomy, and with files that are not text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl ListFolder {
+    /// Reads `taxonomy.toml` and every `<lang>/*.toml`.
+    ///
+    /// # Errors
+    /// If a file cannot be read, or if there is none. What is wrong with what the files hold is in the diagnostics.
+    pub fn read(folder: &Path) -> Result<ListFolder, LoadError> {
+        let mut diagnostics = Vec::new();
+        let taxonomy_path = folder.join("taxonomy.toml");
+        if !taxonomy_path.is_file() {
+            return Err(LoadError::NoLists(folder.to_owned()));
+        }
+        let taxonomy = read_text(&taxonomy_path, &mut diagnostics)?;
+        let (taxonomy, found) = Taxonomy::parse(&taxonomy_path.to_string_lossy(), &taxonomy);
+        diagnostics.extend(found);
+        let mut lists = Vec::new();
+        for path in list_files(folder)? {
+            let text = read_text(&path, &mut diagnostics)?;
+            lists.push((path.to_string_lossy().into_owned(), text));
+        }
+        if lists.is_empty() {
+            return Err(LoadError::NoLists(folder.to_owned()));
+        }
+        Ok(ListFolder { taxonomy, lists, diagnostics })
+    }
+
+    /// The lists as the compiler takes them.
+    #[must_use]
+    pub fn sources(&self) -> Vec<ListSource<'_>> {
+        self.lists.iter().map(|(path, text)| ListSource { path, text }).collect()
+    }
+}
+
 /// Compiles a folder of lists to a pack.
 fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
-    let taxonomy_path = folder.join("taxonomy.toml");
-    if !taxonomy_path.is_file() {
-        return Err(LoadError::NoLists(folder.to_owned()));
-    }
-    let taxonomy = read_text(&taxonomy_path, warnings)?;
-    let (taxonomy, diagnostics) = Taxonomy::parse(&taxonomy_path.to_string_lossy(), &taxonomy);
-    warnings.extend(diagnostics);
-
-    let mut files = Vec::new();
-    for path in list_files(folder)? {
-        let text = read_text(&path, warnings)?;
-        files.push((path.to_string_lossy().into_owned(), text));
-    }
-    if files.is_empty() {
-        return Err(LoadError::NoLists(folder.to_owned()));
-    }
-    let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (bytes, diagnostics) = compile::compile(&lists, &taxonomy);
+    let folder = ListFolder::read(folder)?;
+    warnings.extend_from_slice(&folder.diagnostics);
+    let (bytes, diagnostics) = compile::compile(&folder.sources(), &folder.taxonomy, today());
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)
@@ -190,7 +231,12 @@ fn refuse_errors(diagnostics: &mut Vec<Diagnostic>) -> Result<(), LoadError> {
 }
 
 fn read_text(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<String, LoadError> {
-    let (text, problem) = decode_text(&path.to_string_lossy(), &read(path)?);
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+    // One byte more than is read shows that there is more.
+    let result = file.take(compile::FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes);
+    result.map_err(|error| LoadError::Read { path: path.to_owned(), error })?;
+    let (text, problem) = decode_text(&path.to_string_lossy(), &bytes);
     warnings.extend(problem);
     Ok(text)
 }

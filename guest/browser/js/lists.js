@@ -29,7 +29,7 @@ export async function compileLists({ lists, taxonomy, policy, texts = {} }) {
   try {
     const paths = lists.map(({ path }) => String(path));
     const sources = lists.map(({ text }) => String(text));
-    compiled = compile(paths, sources, String(taxonomy), String(policy), JSON.stringify(texts));
+    compiled = compile(paths, sources, String(taxonomy), String(policy), JSON.stringify(texts), Date.now() / 1000);
     const kit = compiled.kit;
     const diagnostics = compiled.diagnostics.map((found) => {
       const { code, fatal, path, line, column, message, help, rendered } = found;

@@ -1,6 +1,6 @@
 //! The list compiler module: lists, taxonomy and policy in, a kit and diagnostics out.
 
-use tamis_guest::compile::{Diagnostic, Level, ListSource, PolicySource, Taxonomy, compile};
+use tamis_guest::compile::{Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, compile};
 use tamis_guest::{Pack, PackBytes, kit_bytes};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -54,7 +54,8 @@ impl From<Diagnostic> for Found {
     }
 }
 
-/// Compiles lists in TOML with their taxonomy and policy to a kit.
+/// Compiles lists in TOML with their taxonomy and policy to a kit. `now_seconds` since the start of 1970 tell which
+/// terms have expired.
 ///
 /// # Errors
 /// Fewer texts than paths; a compiler that fails on its own pack.
@@ -65,6 +66,7 @@ pub fn compile_lists(
     taxonomy: &str,
     policy: &str,
     texts: &str,
+    now_seconds: f64,
 ) -> Result<Compiled, JsValue> {
     if paths.len() != lists.len() {
         return Err(error("bad-lists", "every list has a path and a text"));
@@ -73,7 +75,7 @@ pub fn compile_lists(
     let (policy, found) = PolicySource::parse("policy.toml", policy);
     diagnostics.extend(found);
     let sources: Vec<ListSource<'_>> = paths.iter().zip(&lists).map(|(path, text)| ListSource { path, text }).collect();
-    let (pack, found) = compile(&sources, &taxonomy);
+    let (pack, found) = compile(&sources, &taxonomy, Date::from_unix_seconds(now_seconds as u64));
     diagnostics.extend(found);
 
     let usable = diagnostics.iter().all(|found| found.level != Level::Error);

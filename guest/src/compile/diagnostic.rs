@@ -2,6 +2,7 @@
 //! meaning for ever; `error` keeps a list from being used, `warning` does not.
 
 use core::fmt;
+use core::ops::Range;
 use std::borrow::ToOwned as _;
 use std::string::String;
 
@@ -33,6 +34,17 @@ pub struct Diagnostic {
     pub message: String,
     /// What to do about it.
     pub help: String,
+    /// A change of the file that does it, where there is a safe one.
+    pub fix: Option<Fix>,
+}
+
+/// Puts a text in the place of a range of a file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fix {
+    /// Bytes of the file.
+    pub range: Range<usize>,
+    /// What to put there.
+    pub replacement: String,
 }
 
 /// A finding before it knows its place.
@@ -70,7 +82,17 @@ impl Finding {
             source_line: text[line_start..line_end].trim_end_matches('\r').to_owned(),
             message: self.message,
             help: self.help,
+            fix: None,
         }
+    }
+}
+
+/// The character, or a dot for one that would not show or would turn the line round.
+fn visible(c: char) -> char {
+    match c {
+        '\u{AD}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' => '·',
+        c if c.is_control() && c != '\t' => '·',
+        c => c,
     }
 }
 
@@ -84,7 +106,7 @@ impl fmt::Display for Diagnostic {
             Level::Error => "error",
         };
         let skipped = (self.column - 1).saturating_sub(SHOWN_MAX / 2);
-        let shown: String = self.source_line.chars().skip(skipped).take(SHOWN_MAX).collect();
+        let shown: String = self.source_line.chars().skip(skipped).take(SHOWN_MAX).map(visible).collect();
         // Under a wide character the caret needs two columns; tabs stay tabs.
         let indent: String = shown
             .chars()
@@ -100,7 +122,8 @@ impl fmt::Display for Diagnostic {
             .collect();
         let number = std::format!("{}", self.line);
         let gutter = " ".repeat(number.len());
-        writeln!(f, "{level}[{}]: {}", self.code, self.message)?;
+        let message: String = self.message.chars().map(visible).collect();
+        writeln!(f, "{level}[{}]: {message}", self.code)?;
         writeln!(f, "{gutter}--> {}:{}:{}", self.path, self.line, self.column)?;
         writeln!(f, "{gutter} |")?;
         writeln!(f, "{number} | {shown}")?;

@@ -99,7 +99,7 @@ impl Builder {
         }
     }
 
-    pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, mut parsed: ParsedTerm) {
+    pub(super) fn term(&mut self, context: &TermContext, text: &str, mut parsed: ParsedTerm) {
         let anchor = rarest_part(&parsed);
         variants::expand(&mut parsed, context.variants, &mut self.chinese);
         let allow_set = self.allow_homophones(context.allow_set, &parsed);
@@ -124,7 +124,8 @@ impl Builder {
             category: context.category,
             severity: context.severity,
             parts: parsed.parts,
-            zero: 0,
+            acts_percent: context.acts_percent,
+            fields: context.fields,
             allow_set,
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),
@@ -409,7 +410,7 @@ struct PatternWord {
 
 /// The commonest words of English text, which make poor keys (the first hundred of the British National
 /// Corpus, spoken part, and short forms of messages).
-const COMMON_WORDS: &str = " a about after all also am an and any are as at back be because been before but by call can come \
+pub(super) const COMMON_WORDS: &str = " a about after all also am an and any are as at back be because been before but by call can come \
     could day did do does dont down even first for free from get give go going good got had has have he her here \
     him his how i if ill im in into is it its just know let like ll look make me mean more my need new no not now \
     of off oh ok on one only or other our out over people please pls really reply right said say see send she so \

@@ -1,28 +1,40 @@
 //! From lists, taxonomy and policy in TOML to packs and policy tables. Everything is reported, nothing
 //! dropped silently: each step gives what is good and a diagnostic for each thing that is not.
 
+mod date;
 mod diagnostic;
 mod emit;
+mod examples;
+mod lint;
 mod list;
 mod ordinary;
 mod policy;
+mod schema;
 mod taxonomy;
 mod term;
 mod variants;
 
 use std::borrow::ToOwned as _;
+use std::collections::HashMap;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
 
 use toml::Spanned;
 
-pub use self::diagnostic::{Diagnostic, Level};
+pub use self::date::Date;
+pub use self::diagnostic::{Diagnostic, Fix, Level};
+pub use self::examples::{Examples, test};
+pub use self::lint::{TermCheck, check_term, lint};
+pub use self::list::{Entry, EntryAt, List, Status};
 pub use self::policy::{FailurePolicy, PolicySource};
+pub use self::schema::Written;
 pub use self::taxonomy::{Taxonomy, TaxonomyCategory};
 
 use self::diagnostic::Finding;
 use self::emit::Builder;
+use self::list::{Living, Place};
+use self::schema::Findings;
 
 /// The text of a list and the name to report it by.
 #[derive(Clone, Copy, Debug)]
@@ -75,18 +87,61 @@ const PLAIN_SEVERITY: u8 = 4;
 /// Longest plain file whose terms are looked for in all variants, in lines.
 const PLAIN_AGGRESSIVE_MAX: usize = 1000;
 
-/// Compiles lists to a pack. Terms with errors are left out, and reported.
+/// Codes of the findings that a list can accept with `accept = ["T050"]`.
+const WARNINGS: [&str; 9] = ["T003", "T004", "T005", "T011", "T012", "T021", "T050", "T051", "T052"];
+
+/// Compiles the terms of lists that are in use on a day to a pack. Terms with errors are left out, and
+/// reported.
 ///
-/// Costs about 2 µs a term.
+/// Costs about 3 µs a term.
 #[must_use]
-pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy) -> (Vec<u8>, Vec<Diagnostic>) {
-    let mut builder = Builder::new(taxonomy);
+pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy, today: Date) -> (Vec<u8>, Vec<Diagnostic>) {
+    let (built, diagnostics) = build(lists, taxonomy, Living::On(today));
+    finish(built.builder, &origin(lists), diagnostics)
+}
+
+/// Reads a list. What is wrong with its form is in the diagnostics, what is wrong with its terms is found by
+/// [`compile`]; the rest is kept. `None` if there is no list to keep.
+#[must_use]
+pub fn read_list(source: &ListSource<'_>, taxonomy: &Taxonomy) -> (Option<List>, Vec<Diagnostic>) {
+    let mut findings = Findings::new(source.path, source.text);
+    let list = List::read(taxonomy, &mut findings);
+    (list, findings.finish())
+}
+
+/// Lists on the way to a pack.
+struct Built {
+    builder: Builder,
+    /// In the order of their sources.
+    lists: Vec<Option<List>>,
+    /// Where each term of the pack comes from.
+    places: Vec<Place>,
+}
+
+fn build(sources: &[ListSource<'_>], taxonomy: &Taxonomy, living: Living) -> (Built, Vec<Diagnostic>) {
+    let mut built = Built { builder: Builder::new(taxonomy), lists: Vec::new(), places: Vec::new() };
     let mut diagnostics = Vec::new();
-    for list in lists {
-        list::compile(list, taxonomy, &mut builder, &mut diagnostics);
+    let mut ids: HashMap<String, &str> = HashMap::new();
+    for (number, source) in sources.iter().enumerate() {
+        let mut findings = Findings::new(source.path, source.text);
+        let list = List::read(taxonomy, &mut findings);
+        if let Some(list) = &list {
+            if let Some(other) = ids.insert(list.id.text.clone(), source.path) {
+                let message = format!("the list id `{}` is also that of {other}", list.id.text);
+                findings.add(Finding::error("T003", message, "give each list an id of its own"), list.id.at);
+            }
+            let Built { builder, places, .. } = &mut built;
+            list::compile(number, list, taxonomy, living, builder, places, &mut findings);
+        }
+        diagnostics.extend(findings.finish());
+        built.lists.push(list);
     }
+    (built, diagnostics)
+}
+
+fn origin(lists: &[ListSource<'_>]) -> String {
     let names: Vec<&str> = lists.iter().map(|list| list.path).collect();
-    finish(builder, &names.join("\n"), diagnostics)
+    names.join("\n")
 }
 
 /// Compiles a plain file, one term a line, to a pack: category `custom`, severity 4. Empty lines and
@@ -101,25 +156,26 @@ pub fn compile_terms(path: &str, text: &str) -> (Vec<u8>, Vec<Diagnostic>) {
 #[must_use]
 pub fn compile_terms_as(path: &str, text: &str, variants: Variants) -> (Vec<u8>, Vec<Diagnostic>) {
     let mut builder = Builder::new(&Taxonomy::custom());
-    let mut diagnostics = Vec::new();
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-    let list = builder.list("custom");
+    let mut findings = Findings::new(path, text);
+    let context = list::TermContext {
+        list: builder.list("custom"),
+        category: 0,
+        severity: PLAIN_SEVERITY,
+        allow_set: u32::MAX,
+        acts_percent: 100,
+        fields: list::FIELDS_ALL,
+        variants,
+    };
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let context = list::TermContext {
-            path,
-            text,
-            list,
-            category: 0,
-            severity: PLAIN_SEVERITY,
-            allow_set: u32::MAX,
-            variants,
-        };
         if !line.starts_with('#') {
-            list::compile_line(&mut builder, &context, line, at, &mut diagnostics);
+            let line = Written { text: line.to_owned(), at };
+            list::compile_line(&mut builder, &context, &line, &mut findings);
         }
         at += line.len();
     }
+    let diagnostics = findings.finish();
     finish(builder, path, diagnostics)
 }
 
@@ -148,16 +204,30 @@ fn check_format(path: &str, text: &str, format: &Spanned<u32>, diagnostics: &mut
     }
 }
 
-/// Text of a file of lists. Bytes that are not UTF-8 are replaced, and reported.
+/// Largest file of lists, taxonomy or policy that is read, in bytes: more than a million terms.
+pub const FILE_BYTES_MAX: usize = 64 << 20;
+
+/// Text of a file of lists. Bytes that are not UTF-8 are replaced, NUL and a byte-order mark are reported, and of
+/// a file that is too large nothing is read.
 #[must_use]
 pub fn decode_text(path: &str, bytes: &[u8]) -> (String, Option<Diagnostic>) {
-    match core::str::from_utf8(bytes) {
+    if bytes.len() > FILE_BYTES_MAX {
+        let message = format!("the file has more than {} MB", FILE_BYTES_MAX >> 20);
+        let finding = Finding::error("T009", message, "split it into several lists");
+        return (String::new(), Some(finding.at(path, "", 0)));
+    }
+    let (text, finding) = match core::str::from_utf8(bytes) {
         Ok(text) => (text.to_owned(), None),
         Err(error) => {
-            let text = String::from_utf8_lossy(bytes).into_owned();
             let help = "save the file as UTF-8; a file from a Chinese spreadsheet is often GBK";
-            let finding = Finding::error("T007", "not UTF-8 text", help).at(path, &text, error.valid_up_to());
-            (text, Some(finding))
+            let finding = Finding::error("T007", "not UTF-8 text", help);
+            (String::from_utf8_lossy(bytes).into_owned(), Some((finding, error.valid_up_to())))
         }
-    }
+    };
+    let nul = || {
+        let help = "save it as a text file in UTF-8; a file of NULs is often UTF-16";
+        Some((Finding::error("T007", "a NUL character", help), text.find('\0')?))
+    };
+    let finding = finding.or_else(nul).map(|(finding, at)| finding.at(path, &text, at));
+    (text, finding)
 }

@@ -43,6 +43,7 @@ impl FailurePolicy {
 pub struct PolicySource {
     channels: Vec<(String, Channel)>,
     overrides: Vec<Override>,
+    floors: Vec<Floor>,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +54,8 @@ struct PolicyFile {
     channels: BTreeMap<String, Channel>,
     #[serde(default, rename = "override")]
     overrides: Vec<Spanned<Override>>,
+    #[serde(default, rename = "floor")]
+    floors: Vec<Spanned<Floor>>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -75,6 +78,52 @@ struct Override {
     action: ActionName,
     #[expect(dead_code, reason = "a note is for people; the schema only has to admit it")]
     note: Option<String>,
+}
+
+/// The mildest action there may be, whatever channels and overrides say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Floor {
+    category: Option<String>,
+    channel: Option<String>,
+    field: Option<FieldName>,
+    /// This severity and graver ones; all if not given.
+    min_severity: Option<u8>,
+    min_action: ActionName,
+    #[expect(dead_code, reason = "a note is for people; the schema only has to admit it")]
+    note: Option<String>,
+}
+
+impl Floor {
+    fn holds(&self, category: &str, channel: &str, field: Field, severity: u8) -> bool {
+        self.category.as_ref().is_none_or(|wanted| is_within(category, wanted))
+            && self.channel.as_ref().is_none_or(|wanted| wanted == channel)
+            && self.field.is_none_or(|wanted| wanted.0 == field)
+            && self.min_severity.is_none_or(|least| severity >= least)
+    }
+
+    /// Whether an override says something milder of a match that this holds for.
+    fn is_above(&self, over: &Override) -> bool {
+        let same = |one: &Option<String>, other: &Option<String>| match (one, other) {
+            (Some(one), Some(other)) => one == other,
+            _ => true,
+        };
+        let same_category = match (&self.category, &over.category) {
+            (Some(floor), Some(over)) => is_within(over, floor) || is_within(floor, over),
+            _ => true,
+        };
+        let same_field = match (self.field, over.field) {
+            (Some(one), Some(other)) => one.0 == other.0,
+            _ => true,
+        };
+        let same_severity =
+            over.severity.is_none_or(|severity| self.min_severity.is_none_or(|least| severity >= least));
+        over.action.0 < self.min_action.0
+            && same_category
+            && same(&self.channel, &over.channel)
+            && same_field
+            && same_severity
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -132,13 +181,39 @@ impl PolicySource {
                     Finding::error("T001", "severity is 1, 2, 3 or 4", "leave it out for all").at(path, text, at),
                 );
             }
+            if let Some(floor) = file.floors.iter().find(|floor| floor.get_ref().is_above(over)) {
+                let line = text[..floor.span().start].matches('\n').count() + 1;
+                let message = format!("`{}` is milder than the floor on line {line} allows", over.action.0.name());
+                let help = "make it stricter, or say in the floor what it does not hold for";
+                diagnostics.push(Finding::error("T062", message, help).at(path, text, at));
+            }
+        }
+        for floor in &file.floors {
+            let (at, floor) = (floor.span().start, floor.get_ref());
+            if let Some(channel) = floor.channel.as_ref().filter(|&channel| !file.channels.contains_key(channel)) {
+                let message = format!("floor for the channel `{channel}`, which has no table");
+                diagnostics.push(Finding::error("T002", message, "name one of the channels above").at(path, text, at));
+            }
+            if floor.min_severity.is_some_and(|severity| !(1..=4).contains(&severity)) {
+                let help = "leave it out for all";
+                diagnostics.push(Finding::error("T001", "min_severity is 1, 2, 3 or 4", help).at(path, text, at));
+            }
         }
         let usable = diagnostics.is_empty();
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
         channels.sort_by_key(|(name, _)| name != file.default_channel.get_ref());
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
-        (usable.then_some(PolicySource { channels, overrides }), diagnostics)
+        let floors = file.floors.into_iter().map(Spanned::into_inner).collect();
+        (usable.then_some(PolicySource { channels, overrides, floors }), diagnostics)
+    }
+
+    /// The policy with the floors of another below it: a tenant's with those of the platform. Of several floors
+    /// the strictest holds, so that a layer can make things stricter and never milder.
+    #[must_use]
+    pub fn with_floors_of(mut self, platform: &PolicySource) -> PolicySource {
+        self.floors.extend_from_slice(&platform.floors);
+        self
     }
 
     /// The table for a pack with these categories, by id.
@@ -154,7 +229,9 @@ impl PolicySource {
                     && over.severity.is_none_or(|wanted| wanted == severity)
             };
             let usual = [actions.s1, actions.s2, actions.s3, actions.s4][usize::from(severity) - 1];
-            self.overrides.iter().find(fits).map_or(usual, |over| over.action).0
+            let own = self.overrides.iter().find(fits).map_or(usual, |over| over.action).0;
+            let floors = self.floors.iter().filter(|floor| floor.holds(categories[category], name, field, severity));
+            floors.map(|floor| floor.min_action.0).fold(own, Action::max)
         })
     }
 

@@ -35,6 +35,9 @@ pub struct TaxonomyCategory {
     /// Whether it ships empty, for an operator to fill.
     #[serde(default)]
     pub operator_supplied: bool,
+    /// Whether a list of it must say whose law it rests on.
+    #[serde(default)]
+    pub needs_legal_basis: bool,
 }
 
 #[derive(Deserialize)]
@@ -86,6 +89,7 @@ impl Taxonomy {
             text: BTreeMap::new(),
             clauses: Vec::new(),
             operator_supplied: true,
+            needs_legal_basis: false,
         };
         Taxonomy { categories: [category].into() }
     }

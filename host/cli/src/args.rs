@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use tamis_guest::compile::Variants;
 
+use crate::lists::ListsArgs;
+
 /// Reads messages and says allow, flag, mask, hold or block, and shows the words that made it say so.
 #[derive(Debug, Parser)]
 #[command(name = "tamis", version, after_help = EXIT_CODES)]
@@ -19,6 +21,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all messages allowed, 1 some message was
 pub(crate) enum Command {
     /// Judge messages
     Check(CheckArgs),
+    /// Keep word lists: check, change, compare, import and export them
+    Lists(ListsArgs),
     /// Compile lists to a pack
     Compile(CompileArgs),
     /// Measure the filter on your own lists and messages

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
-use tamis_guest::{Action, Pack, Policy, mask_message};
+use tamis_guest::{Action, Match, Pack, Policy, mask_message};
 use tamis_host::Judged;
 
 use crate::input::Line;
@@ -15,6 +15,9 @@ pub(crate) struct VerdictJson<'a> {
     id: &'a Value,
     action: &'static str,
     matches: Vec<MatchJson<'a>>,
+    /// Terms that were found and do not act: they are being tried out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shadow: Vec<MatchJson<'a>>,
     generation: u64,
     /// The text with what must not be shown masked; only where the action is `mask`. Without it such a
     /// message has more matches than a verdict holds, and should be held.
@@ -41,26 +44,31 @@ struct MatchJson<'a> {
     evidence: Vec<&'static str>,
 }
 
+impl<'a> MatchJson<'a> {
+    fn new(found: &Match, pack: &'a Pack<'a>) -> MatchJson<'a> {
+        let term = pack.term(found.term);
+        let category = pack.category(term.category);
+        MatchJson {
+            span: [found.span.start, found.span.end],
+            term: term.text,
+            list: term.list,
+            category: category.id,
+            severity: term.severity as u8,
+            clauses: category.clauses().collect(),
+            evidence: found.evidence.names().collect(),
+        }
+    }
+}
+
 impl<'a> VerdictJson<'a> {
     pub(crate) fn new(line: &'a Line, judged: &Judged, policy: &Policy, pack: &'a Pack<'a>) -> VerdictJson<'a> {
-        let matches = judged.verdict.matches.iter().map(|found| {
-            let term = pack.term(found.term);
-            let category = pack.category(term.category);
-            MatchJson {
-                span: [found.span.start, found.span.end],
-                term: term.text,
-                list: term.list,
-                category: category.id,
-                severity: term.severity as u8,
-                clauses: category.clauses().collect(),
-                evidence: found.evidence.names().collect(),
-            }
-        });
+        let all = |matches: &[Match]| matches.iter().map(|found| MatchJson::new(found, pack)).collect();
         let masked = || mask_message(policy, pack, &line.message(policy), &judged.verdict);
         VerdictJson {
             id: &line.id,
             action: judged.verdict.action.name(),
-            matches: matches.collect(),
+            matches: all(&judged.verdict.matches),
+            shadow: all(&judged.verdict.shadow),
             generation: judged.generation,
             masked: (judged.verdict.action == Action::Mask && judged.failure.is_none())
                 .then(masked)

@@ -1,10 +1,11 @@
-//! `tamis`: judge messages, compile lists, measure. This file only chooses the command; each has its own.
+//! `tamis`: judge messages, keep lists, compile them, measure. This file only chooses the command; each has its own.
 
 mod args;
 mod commands;
 mod defaults;
 mod input;
 mod json;
+mod lists;
 mod text;
 
 use std::io::ErrorKind;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Lists(args) => lists::run(args),
         Command::Compile(args) => commands::compile::run(args),
         Command::Bench(args) => commands::bench::run(args),
     };

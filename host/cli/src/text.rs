@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Diagnostic, Level};
-use tamis_guest::{Action, Evidence, Pack, Severity, Span, TermId};
+use tamis_guest::{Action, Evidence, Match, Pack, Severity, Span, TermId};
 use tamis_host::Judged;
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
@@ -46,8 +46,8 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
 
     // Spans count bytes of the original; in a text that had to be repaired they would point astray.
     let is_exact = text.len() == line.text.len();
-    let spans: Vec<Span> =
-        if is_exact { judged.verdict.matches.iter().map(|found| found.span).collect() } else { Vec::new() };
+    let all = || judged.verdict.matches.iter().chain(&judged.verdict.shadow);
+    let spans: Vec<Span> = if is_exact { all().map(|found| found.span).collect() } else { Vec::new() };
     let lines = wrapped(&text).filter(|row| spans.is_empty() || row.iter().any(|(at, _)| is_marked(&spans, *at)));
     for row in lines.take(if spans.is_empty() { 1 } else { LINES_MAX }) {
         let graphemes: String = row.iter().map(|(_, grapheme)| &grapheme[..]).collect();
@@ -63,8 +63,14 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
         writeln!(out, "   = the filter failed on this message: {failure}")?;
     }
 
+    terms(out, "", &judged.verdict.matches, pack)?;
+    terms(out, "shadow: ", &judged.verdict.shadow, pack)
+}
+
+/// Writes each term of the matches once.
+fn terms(out: &mut impl Write, kind: &str, matches: &[Match], pack: &Pack<'_>) -> io::Result<()> {
     let mut terms: Vec<(Reverse<Severity>, TermId, Evidence)> = Vec::new();
-    for found in &judged.verdict.matches {
+    for found in matches {
         match terms.iter_mut().find(|(_, term, _)| *term == found.term) {
             Some((_, _, evidence)) => *evidence = evidence.with(found.evidence),
             None => terms.push((Reverse(pack.term(found.term).severity), found.term, found.evidence)),
@@ -75,7 +81,7 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
         let term = pack.term(term);
         let category = pack.category(term.category);
         let mut about =
-            format!("{}, severity {}: `{}` of {}", category.id, severity as u8, shortened(term.text), term.list);
+            format!("{kind}{}, severity {}: `{}` of {}", category.id, severity as u8, shortened(term.text), term.list);
         let names: Vec<&str> = evidence.names().collect();
         if !names.is_empty() {
             about += &format!(", written with {}", names.join(", "));

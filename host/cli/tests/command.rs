@@ -163,6 +163,29 @@ fn a_kit_holds_pack_policy_and_texts() {
 }
 
 #[test]
+fn terms_in_the_shadow_are_shown_and_let_pass() {
+    let folder = Folder::new("shadow");
+    folder.write("taxonomy.toml", include_str!("../../../wordlists/taxonomy.toml"));
+    let list = "format = 1\n[list]\nid = \"en.custom\"\n[[group]]\ncategory = \"custom\"\nstatus = \"shadow\"\nterms = 'zorkblat'\n";
+    folder.write("en/custom.toml", list);
+    let lists = folder.0.to_str().unwrap();
+    let output = run(&["check", "--lists", lists], "hello\nzorkblat\n");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let expected = "\
+allow 2
+   | zorkblat
+   | ^^^^^^^^
+   = shadow: custom, severity 2: `zorkblat` of en.custom; clauses A:5.7(19) A:5.7(20) B:2.9(9) C:4.3.2 E:3.1.6.5(8)
+2 messages: 2 allow
+";
+    assert!(stdout(&output).starts_with(expected), "{}", stdout(&output));
+    let output = run(&["check", "--lists", lists, "--format", "ndjson"], "zorkblat\n");
+    let verdict = &json_lines(&output)[0];
+    assert_eq!((&verdict["action"], verdict["matches"].as_array().unwrap().len()), (&Value::from("allow"), 0));
+    assert_eq!(verdict["shadow"][0]["term"], "zorkblat");
+}
+
+#[test]
 fn json_is_one_document() {
     let folder = Folder::new("json");
     let terms = folder.write("terms.txt", "casino\n");

@@ -103,7 +103,10 @@ impl Report {
                 self.outcome = self.outcome.max(Outcome::Found);
             }
             match self.format {
-                CheckFormat::Text if action == Action::Allow && judged.verdict.matches.is_empty() => {}
+                CheckFormat::Text
+                    if action == Action::Allow
+                        && judged.verdict.matches.is_empty()
+                        && judged.verdict.shadow.is_empty() => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
                 CheckFormat::Ndjson => {
                     VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;

@@ -23,19 +23,33 @@ pub struct Parts {
     pub failure: Vec<FailurePolicy>,
 }
 
+/// The bundle that a generation was made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// Name of the bundle.
+    pub name: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// SHA-256 of its manifest, in hexadecimal.
+    pub sha256: String,
+    /// Until when it should be replaced, in seconds since 1970.
+    pub expires: u64,
+}
+
 /// Module, pack and policy that judge together. Never changes.
 #[derive(Debug)]
 pub struct Generation {
     number: u64,
+    origin: Option<Origin>,
     parts: Parts,
     policy_table: Vec<u8>,
     pub(crate) memory_module: wasmtime::Module,
 }
 
 impl Generation {
-    fn new(runtime: &Runtime, number: u64, parts: Parts) -> Result<Generation, LoadError> {
+    fn new(runtime: &Runtime, number: u64, parts: Parts, origin: Option<Origin>) -> Result<Generation, LoadError> {
         let memory_module = parts.pack.memory_module(runtime.engine(), parts.module.pages)?;
-        let generation = Generation { number, policy_table: parts.policy.table(), parts, memory_module };
+        let generation = Generation { number, origin, policy_table: parts.policy.table(), parts, memory_module };
         // Starts once before any message depends on it; this also maps the pack.
         let instance = Instance::new(runtime, &generation).map_err(LoadError::Start)?;
         runtime.bury(instance);
@@ -46,6 +60,12 @@ impl Generation {
     #[must_use]
     pub fn number(&self) -> u64 {
         self.number
+    }
+
+    /// The bundle it was made from, if it was one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
     }
 
     /// What it is made of.
@@ -89,7 +109,12 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy.
     pub fn new(runtime: &Runtime, parts: Parts) -> Result<Filter, LoadError> {
-        let first = Generation::new(runtime, 1, parts)?;
+        Filter::with_origin(runtime, parts, None)
+    }
+
+    /// As [`new`](Filter::new), of a bundle.
+    pub(crate) fn with_origin(runtime: &Runtime, parts: Parts, origin: Option<Origin>) -> Result<Filter, LoadError> {
+        let first = Generation::new(runtime, 1, parts, origin)?;
         let shared =
             Shared { runtime: runtime.clone(), current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) };
         Ok(Filter { shared: Arc::new(shared) })
@@ -101,9 +126,14 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy. The old generation goes on.
     pub fn swap(&self, parts: Parts) -> Result<u64, LoadError> {
+        self.swap_with_origin(parts, None)
+    }
+
+    /// As [`swap`](Filter::swap), to a bundle.
+    pub(crate) fn swap_with_origin(&self, parts: Parts, origin: Option<Origin>) -> Result<u64, LoadError> {
         let _one_at_a_time = self.shared.swapping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let number = self.generation().number + 1;
-        let next = Generation::new(&self.shared.runtime, number, parts)?;
+        let next = Generation::new(&self.shared.runtime, number, parts, origin)?;
         self.shared.current.store(Arc::new(next));
         Ok(number)
     }

@@ -33,6 +33,7 @@
 //! # }
 //! ```
 
+pub mod bundle;
 mod config;
 mod error;
 mod filter;
@@ -45,7 +46,7 @@ mod worker;
 
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
-pub use filter::{Filter, Generation, Parts};
+pub use filter::{Filter, Generation, Origin, Parts};
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};
 pub use sources::{Defaults, Loaded, Sources};

@@ -34,22 +34,32 @@
 //! ```
 
 pub mod bundle;
+mod clock;
 mod config;
 mod error;
 mod filter;
 mod instance;
+pub mod log;
+mod metrics;
 mod pack_image;
 mod runtime;
 mod sources;
+mod stats;
+mod strikes;
+mod trial;
 mod watch;
 mod worker;
 
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
 pub use filter::{Filter, Generation, Origin, Parts};
+pub use metrics::Metrics;
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};
 pub use sources::{Defaults, Loaded, Sources};
+pub use stats::{Breakers, Counts, Trip};
+pub use strikes::Strikes;
+pub use trial::{Trial, TrialMode, TrialReport};
 pub use watch::{WatchEvent, Watcher};
 pub use worker::{Judged, Worker};
 

@@ -1,5 +1,6 @@
 //! A filter that follows bundles: takes what is offered through every check, keeps it on disk, swaps, and
-//! takes it back. Not for where bundles come from; that is the follower's business.
+//! takes it back. Not for where bundles come from; that is the business of
+//! the [`Follower`](crate::bundle::Follower).
 
 use std::path::PathBuf;
 use std::time::SystemTime;

@@ -2,6 +2,8 @@
 //! that judged goes on. Not for what bundles are made from; lists have tests of their own.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,9 +13,10 @@ use minisign::KeyPair;
 use tamis_guest::compile::PolicySource;
 use tamis_guest::{Action, Message};
 use tamis_host::bundle::{
-    Admission, Bundle, BundleBuilder, Offer, Refusal, SelfTest, Trust, Updater, UpdaterConfig, Wanted,
+    Added, Admission, Bundle, BundleBuilder, Emergency, FollowEvent, Follower, Mode, Offer, Refusal, SelfTest,
+    Expected, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
 };
-use tamis_host::{Defaults, LoadError};
+use tamis_host::{Breakers, Defaults, LoadError};
 use tamis_tests::{blocking_parts, module, pack_of, runtime};
 
 const TAXONOMY: &str = r#"
@@ -87,7 +90,7 @@ struct Host {
 
 fn trust(lists: &KeyPair, module: &KeyPair) -> Trust {
     let text = format!(
-        "version = 1\n[[key]]\npublic = \"{}\"\nroles = [\"lists\", \"policy\", \"root\"]\n[[key]]\npublic = \"{}\"\nroles = [\"module\"]\n",
+        "version = 1\n[[key]]\npublic = \"{}\"\nroles = [\"lists\", \"policy\", \"root\"]\n[[key]]\npublic = \"{}\"\nroles = [\"module\", \"emergency\"]\n",
         lists.pk.to_base64(),
         module.pk.to_base64()
     );
@@ -403,6 +406,67 @@ fn attack_10_trust_version_skipped() {
     }
 }
 
+fn emergency(sequence: u64, add: &[(&str, Mode)], snooze: &[&str]) -> Emergency {
+    Emergency {
+        tamis_emergency: 1,
+        name: "prod".to_owned(),
+        sequence,
+        created: THEN,
+        expires: THEN + DAY,
+        add: add.iter().map(|&(term, mode)| Added { term: term.to_owned(), mode }).collect(),
+        snooze: snooze.iter().map(|term| Snoozed { list: "custom".to_owned(), term: (*term).to_owned() }).collect(),
+    }
+}
+
+#[test]
+fn attack_11_emergency_file_that_wants_too_much() {
+    let mut host = Host::new();
+    // Lists of severity 2, so that something may be snoozed at all.
+    let mild = list("zorkblat\nsnorfle").replace("severity = 4", "severity = 2");
+    let severe = list("grimblewort").replace("id = \"custom\"", "id = \"severe\"");
+    let mut builder = BundleBuilder::new("prod", 11, THEN, THEN + 30 * DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &mild).file("en/severe.toml", &severe).policy(POLICY);
+    builder.test(SelfTest { term: Some("zorkblat".to_owned()), ..SelfTest::new("a zorkblat", Wanted::Hit) });
+    let bundle = sign(builder.finish().expect("good lists"), &host.lists);
+    host.accepts(&bundle);
+    let before = host.updater.filter().generation();
+
+    let signed_by = |text: &str, keys: &KeyPair| Emergency::encode(text, &[signature(text.as_bytes(), keys)]);
+    let key = host.module.clone();
+    let offer = |host: &mut Host, text: &str| host.updater.offer_emergency(&signed_by(text, &key), now());
+    // An action that is not for it, a key that is not its own, too many, too long, what must stay.
+    let text = emergency(1, &[("flumox", Mode::Hold)], &[]).text();
+    for other in ["allow", "block", "enforce"] {
+        let refusal = offer(&mut host, &text.replace("\"hold\"", &format!("\"{other}\""))).expect_err("no such mode");
+        assert!(matches!(refusal, Refusal::Emergency(_)), "{refusal}");
+    }
+    let refusal = offer(&mut host, &text.replace("\"snooze\"", "\"allow\"")).expect_err("no such key");
+    assert!(matches!(refusal, Refusal::Emergency(_)), "{refusal}");
+    let many: Vec<String> = (0..21).map(|number| format!("term{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let refusal = offer(&mut host, &emergency(1, &[], &many).text()).expect_err("21 are too many");
+    assert!(matches!(&refusal, Refusal::Emergency(why) if why.contains("21")), "{refusal}");
+    let long = Emergency { expires: THEN + 4 * DAY, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    assert!(matches!(offer(&mut host, &long.text()), Err(Refusal::Emergency(_))));
+    let floor = emergency(1, &[], &["grimblewort"]).text().replace("\"custom\"", "\"severe\"");
+    assert!(matches!(offer(&mut host, &floor), Err(Refusal::Emergency(_))));
+    let injected = emergency(1, &[("a\n'''\n[[group]]", Mode::Hold)], &[]).text();
+    assert!(matches!(offer(&mut host, &injected), Err(Refusal::Emergency(_))));
+    let by_lists = host.updater.offer_emergency(&signed_by(&text, &host.lists), now());
+    assert!(matches!(by_lists, Err(Refusal::Role { .. })), "{by_lists:?}");
+    assert!(Arc::ptr_eq(&before, &host.updater.filter().generation()), "a refused file changed the generation");
+
+    // What it may: hold, shadow, snooze; for a day, across the next bundle, once.
+    let good = emergency(1, &[("flumox", Mode::Hold), ("wimple", Mode::Shadow)], &["zorkblat"]).text();
+    offer(&mut host, &good).expect("a good file");
+    let actions = |host: &Host| ["a flumox", "a wimple", "a zorkblat", "a snorfle"].map(|text| host.action(text));
+    assert_eq!(actions(&host), [Action::Hold, Action::Allow, Action::Allow, Action::Flag]);
+    assert!(matches!(offer(&mut host, &good), Err(Refusal::Rollback { .. })), "the same again");
+    assert_eq!(host.updater.end_emergency(now()).expect("nothing to do"), None);
+    assert!(host.updater.end_emergency(now() + Duration::from_secs(DAY)).expect("it starts").is_some());
+    assert_eq!(actions(&host), [Action::Allow, Action::Allow, Action::Flag, Action::Flag]);
+}
+
 #[test]
 fn attack_12_empty_lists() {
     let mut host = Host::new();
@@ -412,6 +476,185 @@ fn attack_12_empty_lists() {
     let refusal = host.refuses(&sign(builder.finish().expect("it compiles"), &host.lists).encode());
     assert!(matches!(refusal, Refusal::Empty), "{refusal}");
     host.goes_on();
+}
+
+/// Answers each request with what `answer` makes of it, until the process ends.
+fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = Vec::new();
+            let mut bytes = [0; 4096];
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                match stream.read(&mut bytes) {
+                    Ok(read) if read > 0 => request.extend(&bytes[..read]),
+                    _ => break,
+                }
+            }
+            // One that hangs up early has seen enough.
+            let _ = stream.write_all(&answer(&String::from_utf8_lossy(&request)));
+        }
+    });
+    address
+}
+
+fn response(status: &str, tag: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nETag: \"{tag}\"\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// A follower and what it tells.
+fn follow(host: &Host, source: Source) -> (Follower, std::sync::mpsc::Receiver<FollowEvent>) {
+    let updater = Host::start(&host.state, &host.lists, &host.module);
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |event| _ = tell.send(event);
+    (Follower::new(updater, source, Duration::from_millis(50), Breakers::default(), tell), told)
+}
+
+fn sequence_of(follower: &Follower) -> Option<u64> {
+    follower.updater().filter().generation().origin().map(|origin| origin.sequence)
+}
+
+/// A bundle that is good at the time of the test and not only at that of the others.
+fn build_now(sequence: u64, terms: &str) -> Bundle {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut builder = BundleBuilder::new("prod", sequence, now, now + DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
+    builder.finish().expect("good lists")
+}
+
+#[test]
+fn attack_13_unsigned_redirect() {
+    let host = Host::new();
+    let honest = sign(build_now(11, "grimblewort"), &host.lists).encode();
+    let elsewhere = serve(move |_| response("200 OK", "1", &honest));
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {elsewhere}/prod.tamis\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let address = serve(move |_| redirect.clone().into_bytes());
+    // Even to a good bundle it is not followed.
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    follower.look();
+    let event = told.try_recv().expect("it is told");
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Redirect { .. })), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(10));
+    // And without a redirect, what is not signed is not taken.
+    let unsigned = build_now(11, "grimblewort").encode();
+    let address = serve(move |request| {
+        if request.contains(".tamis ") && !request.contains("from-") {
+            response("200 OK", "1", if request.starts_with("HEAD") { b"" } else { &unsigned })
+        } else {
+            response("404 Not Found", "0", b"")
+        }
+    });
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    follower.look();
+    let event = told.try_recv().expect("it is told");
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Unsigned)), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(10));
+}
+
+#[test]
+fn an_address_is_asked_for_what_changed() {
+    let host = Host::new();
+    let bundle = sign(build_now(11, "grimblewort"), &host.lists).encode();
+    let gets = Arc::new(AtomicU32::new(0));
+    let counted = gets.clone();
+    let address = serve(move |request| {
+        if !request.contains("/prod.tamis ") {
+            response("404 Not Found", "0", b"")
+        } else if request.to_ascii_lowercase().contains("if-none-match: \"7\"") {
+            response("304 Not Modified", "7", b"")
+        } else if request.starts_with("HEAD") {
+            response("200 OK", "7", b"")
+        } else {
+            counted.fetch_add(1, Ordering::Relaxed);
+            response("200 OK", "7", &bundle)
+        }
+    });
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    for _ in 0..3 {
+        follower.look();
+    }
+    let event = told.try_recv();
+    assert!(matches!(event, Ok(FollowEvent::Swapped { sequence: 11, .. })), "{event:?}");
+    assert!(told.try_recv().is_err(), "nothing changed after that");
+    assert_eq!(gets.load(Ordering::Relaxed), 1, "the bundle is fetched once");
+    // The server is gone: what judged goes on.
+    let (mut follower, told) = follow(&host, Source::parse("http://127.0.0.1:9").expect("an address"));
+    follower.look();
+    let event = told.try_recv();
+    assert!(matches!(event, Ok(FollowEvent::Refused(Refusal::Fetch { .. }))), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(11));
+}
+
+#[test]
+fn a_folder_is_followed_by_changes() {
+    let host = Host::new();
+    let folder = host.state.with_extension("published");
+    let terms: Vec<String> = (0..2_000).map(|number| format!("zork{number}blat")).collect();
+    publish(&sign(build_now(11, &terms.join("\n")), &host.lists), &folder).expect("a folder");
+    let (follower, told) = follow(&host, Source::Folder(folder.clone()));
+    let follower = follower.spawn().expect("a thread");
+    let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 11, terms: 2_000, .. }), "{event:?}");
+    let more = format!("{}\ngrimblewort", terms[1..].join("\n"));
+    let bundle = sign(build_now(12, &more), &host.lists);
+    let changes = publish(&bundle, &folder).expect("a folder").expect("there was one before");
+    assert!(changes * 3 < bundle.encode().len(), "{changes} bytes of changes to {}", bundle.encode().len());
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 12, terms: 2_000, .. }), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(12));
+    assert!(matches!(publish(&bundle, &folder), Err(Refusal::Rollback { .. })), "the same sequence again");
+    // Rubbish is refused, and the next good one taken.
+    let put = |bytes: &[u8]| {
+        fs::write(folder.join("prod.part"), bytes).expect("writable");
+        fs::rename(folder.join("prod.part"), folder.join("prod.tamis")).expect("writable");
+    };
+    put(b"rubbish");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Malformed(_))), "{event:?}");
+    put(&sign(build_now(13, "flumox"), &host.lists).encode());
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 13, .. }), "{event:?}");
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn callback_that_panics() {
+    let host = Host::new();
+    let folder = host.state.with_extension("panics");
+    publish(&sign(build_now(11, "grimblewort"), &host.lists), &folder).expect("a folder");
+    let updater = Host::start(&host.state, &host.lists, &host.module);
+    let filter = updater.filter().clone();
+    let told = Arc::new(AtomicU32::new(0));
+    let tell = told.clone();
+    let on_event = move |_| {
+        tell.fetch_add(1, Ordering::Relaxed);
+        std::panic::resume_unwind(Box::new("the embedder's own mistake"));
+    };
+    let source = Source::Folder(folder.clone());
+    let follower = Follower::new(updater, source, Duration::from_millis(20), Breakers::default(), on_event);
+    let follower = follower.spawn().expect("a thread");
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while told.load(Ordering::Relaxed) == 0 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    publish(&sign(build_now(12, "flumox"), &host.lists), &folder).expect("a folder");
+    while told.load(Ordering::Relaxed) < 2 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Both were taken, though nobody could be told in peace.
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&[Message::body("a flumox")], &mut judged);
+    assert_eq!((judged[0].verdict.action, sequence_of(&follower)), (Action::Block, Some(12)));
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
 }
 
 #[test]
@@ -464,17 +707,30 @@ fn what_is_taken_back_does_not_return() {
 }
 
 #[test]
-fn any_changed_byte_is_refused() {
-    let mut host = Host::new();
+fn any_changed_byte_is_refused_or_says_the_same() {
+    let host = Host::new();
+    let trust = trust(&host.lists, &host.module);
     let bytes = sign(build(11, "grimblewort"), &host.lists).encode();
-    // The untrusted comment of the signature is what its name says: nobody signed it, and nobody reads it.
-    let comment = bytes.windows(18).position(|window| window == b"untrusted comment:").expect("a signature");
-    let comment_end = comment + bytes[comment..].iter().position(|&byte| byte == b'\n').expect("a line");
-    let (signed, rest) = (0..comment, comment_end..bytes.len());
-    for at in signed.chain(rest) {
-        let mut changed = bytes.clone();
-        changed[at] ^= 0x20;
-        host.refuses(&changed);
+    let check = |bytes: &[u8]| {
+        let expected = Expected { trust: &trust, name: "prod", mark: None, base: None, now: now() };
+        Bundle::decode(bytes).and_then(|bundle| verify(bundle, &expected))
+    };
+    let honest = check(&bytes).expect("a good bundle");
+    let mut same = 0;
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            let Ok(verified) = check(&changed) else { continue };
+            // The comment of a signature that says it is not signed, and bits that fill up the last byte of what
+            // is deflated, say nothing: the content is what was signed, to the byte.
+            same += 1;
+            assert_eq!(verified.digest(), honest.digest());
+            for part in &honest.manifest().parts {
+                assert_eq!(verified.content().part(part.kind), honest.content().part(part.kind), "byte {at}");
+            }
+        }
     }
-    host.goes_on();
+    let untrusted = "untrusted comment: signature from rsign secret key".len();
+    assert!(same < 8 * untrusted + 32, "{same} of {} bits may be changed", 8 * bytes.len());
 }

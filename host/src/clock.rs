@@ -24,7 +24,7 @@ fn unix_ms(time: SystemTime) -> i64 {
 
 /// As in RFC 3339, with milliseconds: `2026-11-22T03:15:02.113Z`. Sorts as the times do.
 #[must_use]
-pub fn rfc3339(time: SystemTime) -> String {
+pub(crate) fn rfc3339(time: SystemTime) -> String {
     let ms = unix_ms(time);
     let (year, month, day) = civil(ms / 86_400_000);
     let (s, ms) = (ms / 1000 % 86_400, ms % 1000);

@@ -34,6 +34,7 @@
 //! ```
 
 pub mod bundle;
+mod cache;
 mod clock;
 mod config;
 mod error;

@@ -95,7 +95,7 @@ impl Collector for Source {
             MetricType::Histogram,
         )?;
         for (number, counts) in &all {
-            let bound = |class: usize| if class + 1 == counts.times.len() { f64::MAX } else { f64::from(1u32 << class) / 1e6 };
+            let bound = |class: usize| if class + 1 == counts.times.len() { f64::INFINITY } else { f64::from(1u32 << class) / 1e6 };
             let buckets: Vec<(f64, u64)> =
                 counts.times.iter().enumerate().map(|(class, &count)| (bound(class), count)).collect();
             metric.encode_family(&[generation(number)])?.encode_histogram::<[(&str, &str); 0]>(

@@ -214,10 +214,11 @@ impl Seat {
             },
         };
         let (done, failure) = instance.scan(messages, judged);
-        if failure.is_some()
-            && let Some(broken) = self.instance.take()
+        let is_worn = instance.is_worn();
+        if (failure.is_some() || is_worn)
+            && let Some(old) = self.instance.take()
         {
-            runtime.bury(broken);
+            runtime.bury(old);
         }
         (done, failure)
     }

@@ -27,7 +27,7 @@ pub(crate) fn start(args: &SourceArgs) -> anyhow::Result<Started> {
 }
 
 /// The embedded parts.
-fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
+pub(crate) fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
     let (policy, _) = PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
     Ok(Defaults {
         module: runtime.module(tamis_host::default_module())?,

@@ -1,10 +1,12 @@
 //! `tamis`: judge messages, compile lists, measure. This file only chooses the command; each has its own.
 
 mod args;
+mod bundle;
 mod commands;
 mod defaults;
 mod input;
 mod json;
+mod log;
 mod text;
 
 use std::io::ErrorKind;
@@ -30,6 +32,9 @@ fn main() -> ExitCode {
     let outcome = match &args.command {
         Command::Check(args) => commands::check::run(args),
         Command::Compile(args) => commands::compile::run(args),
+        Command::Admit { limits } => commands::admit::run(limits),
+        Command::Bundle(command) => bundle::run(command),
+        Command::Log(command) => log::run(command),
         Command::Bench(args) => commands::bench::run(args),
     };
     match outcome {

@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use tamis_guest::compile::Diagnostic;
+use tamis_guest::compile::{Diagnostic, PolicySource};
 use tamis_guest::{Message, Pack, Verdict};
 
-use crate::bundle::{PartKind, Refusal, Verified};
+use crate::bundle::emergency::with_modes;
+use crate::bundle::{AdmissionProcess, Content, PartKind, Refusal, Verified};
 use crate::{Defaults, Filter, Judged, Module, PackImage, Parts, Runtime, Worker};
 
 /// Messages the size of an SMS, to measure by.
@@ -70,11 +71,12 @@ impl SelfTest {
 pub struct Admission {
     message_budget: Duration,
     hostile_bytes: usize,
+    process: Option<AdmissionProcess>,
 }
 
 impl Default for Admission {
     fn default() -> Admission {
-        Admission { message_budget: Duration::from_millis(1), hostile_bytes: 16 << 10 }
+        Admission { message_budget: Duration::from_millis(1), hostile_bytes: 16 << 10, process: None }
     }
 }
 
@@ -107,6 +109,29 @@ impl Admission {
         self
     }
 
+    /// Checks candidates in a process that can be killed. Default: in this one, where nothing ends a module
+    /// that takes too long to compile.
+    pub fn process(&mut self, process: AdmissionProcess) -> &mut Admission {
+        self.process = Some(process);
+        self
+    }
+
+    /// What the checking process is told.
+    pub(crate) fn request(&self, bundle: &[u8]) -> Vec<u8> {
+        let nanos = u64::try_from(self.message_budget.as_nanos()).unwrap_or(u64::MAX);
+        [&nanos.to_le_bytes()[..], &(self.hostile_bytes as u64).to_le_bytes(), bundle].concat()
+    }
+
+    /// What [`request`](Admission::request) wrote.
+    pub(crate) fn read_request(request: &[u8]) -> Result<(Admission, &[u8]), Refusal> {
+        let cut = || Refusal::Malformed("the request is cut short".to_owned());
+        let (nanos, rest) = request.split_first_chunk::<8>().ok_or_else(cut)?;
+        let (hostile_bytes, bundle) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+        let hostile_bytes = usize::try_from(u64::from_le_bytes(*hostile_bytes)).map_err(|_| cut())?;
+        let message_budget = Duration::from_nanos(u64::from_le_bytes(*nanos));
+        Ok((Admission { message_budget, hostile_bytes, process: None }, bundle))
+    }
+
     /// Compiles a verified bundle and puts it to the test. `known` are modules compiled before; one with the
     /// same bytes is not compiled again.
     ///
@@ -119,20 +144,35 @@ impl Admission {
         defaults: &Defaults,
         known: &[&Module],
     ) -> Result<(Parts, AdmissionReport), Refusal> {
-        let content = verified.content();
+        let (content, terms) = (verified.content(), verified.manifest().terms);
+        let Some(process) = &self.process else {
+            return self.check_content(runtime, content, Some(terms), defaults, known);
+        };
+        let (pack, report) = process.check(runtime, &verified.whole().encode(), self)?;
+        if report.terms as u64 != terms {
+            return Err(Refusal::Terms { stated: terms, found: report.terms as u64 });
+        }
+        // Compiled by that process, so it is in the cache if there is one.
+        let module = find_module(runtime, content, defaults, known)?;
+        let policy = content.policy()?;
+        Ok((assemble(module, pack, policy.as_ref().unwrap_or(&defaults.policy)), report))
+    }
+
+    /// As [`check`](Admission::check), here, of content that need not be a bundle's own. `terms_stated` is what
+    /// its signer counted.
+    pub(crate) fn check_content(
+        &self,
+        runtime: &Runtime,
+        content: &Content,
+        terms_stated: Option<u64>,
+        defaults: &Defaults,
+        known: &[&Module],
+    ) -> Result<(Parts, AdmissionReport), Refusal> {
         let compiled = content.compile()?;
         let pack = runtime.pack(compiled.pack)?;
         let policy = compiled.policy.as_ref().unwrap_or(&defaults.policy);
-        let module = match content.part(PartKind::Module) {
-            None => defaults.module.clone(),
-            Some(wasm) => match known.iter().find(|module| module.wasm() == wasm) {
-                Some(module) => (*module).clone(),
-                None => runtime.module(wasm)?,
-            },
-        };
-        let policy_table = crate::sources::resolve(policy, &pack);
-        let parts = Parts { module, policy: policy_table, failure: policy.failure_policies(), pack };
-        let mut report = self.test(runtime, &parts, verified.manifest().terms, &content.tests()?)?;
+        let parts = assemble(find_module(runtime, content, defaults, known)?, pack, policy);
+        let mut report = self.test(runtime, &parts, terms_stated, &content.tests()?)?;
         report.warnings = compiled.warnings;
         Ok((parts, report))
     }
@@ -142,15 +182,15 @@ impl Admission {
         &self,
         runtime: &Runtime,
         parts: &Parts,
-        terms_stated: u64,
+        terms_stated: Option<u64>,
         tests: &[SelfTest],
     ) -> Result<AdmissionReport, Refusal> {
         let terms = parts.pack.pack().terms_count();
         if terms == 0 {
             return Err(Refusal::Empty);
         }
-        if terms as u64 != terms_stated {
-            return Err(Refusal::Terms { stated: terms_stated, found: terms as u64 });
+        if let Some(stated) = terms_stated.filter(|&stated| stated != terms as u64) {
+            return Err(Refusal::Terms { stated, found: terms as u64 });
         }
         let filter = Filter::new(runtime, parts.clone())?;
         let mut worker = filter.worker()?;
@@ -175,6 +215,25 @@ impl Admission {
         }
         Ok(())
     }
+}
+
+/// The module of the content: one that is compiled already, if it is known.
+fn find_module(runtime: &Runtime, content: &Content, defaults: &Defaults, known: &[&Module]) -> Result<Module, Refusal> {
+    let Some(wasm) = content.part(PartKind::Module) else { return Ok(defaults.module.clone()) };
+    match known.iter().find(|module| module.wasm() == wasm) {
+        Some(module) => Ok((*module).clone()),
+        None => Ok(runtime.module(wasm)?),
+    }
+}
+
+fn assemble(module: Module, pack: PackImage, policy: &PolicySource) -> Parts {
+    let table = crate::sources::resolve(policy, &pack);
+    let table = {
+        let pack = pack.pack();
+        let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
+        with_modes(&table, &categories)
+    };
+    Parts { module, pack, policy: table, failure: policy.failure_policies() }
 }
 
 fn run_tests(worker: &mut Worker, image: &PackImage, tests: &[SelfTest]) -> Result<(), Refusal> {

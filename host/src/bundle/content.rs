@@ -57,6 +57,14 @@ impl Content {
             .collect()
     }
 
+    /// The policy, if there is one.
+    pub(crate) fn policy(&self) -> Result<Option<PolicySource>, Refusal> {
+        let Some(text) = self.part(PartKind::Policy) else { return Ok(None) };
+        let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed("policy: not UTF-8".to_owned()))?;
+        let (policy, diagnostics) = PolicySource::parse("policy.toml", text);
+        policy.map(Some).ok_or_else(|| LoadError::Lists(diagnostics).into())
+    }
+
     /// Compiles lists and policy.
     pub(crate) fn compile(&self) -> Result<Compiled, Refusal> {
         let files = self.files()?;
@@ -70,13 +78,7 @@ impl Content {
             .collect();
         let (pack, diagnostics) = compile::compile(&lists, &taxonomy);
         warnings.extend(diagnostics);
-        let mut policy = None;
-        if let Some(text) = self.part(PartKind::Policy) {
-            let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed("policy: not UTF-8".to_owned()))?;
-            let (parsed, diagnostics) = PolicySource::parse("policy.toml", text);
-            policy = parsed;
-            warnings.extend(diagnostics);
-        }
+        let policy = self.policy()?;
         if warnings.iter().any(|found| found.level == Level::Error) {
             return Err(LoadError::Lists(warnings).into());
         }

@@ -1,6 +1,6 @@
 //! Where bundles come from: a folder, or an HTTP(S) address. Both hold `NAME.tamis`, the newest bundle whole,
 //! and may hold `NAME.from-DIGEST.tamis`, the same as changes to the one with that digest (its first sixteen
-//! digits). Believes nothing: what comes is hearsay until it is verified.
+//! digits), and `NAME.emergency.json`. Believes nothing: what comes is hearsay until it is verified.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -66,6 +66,11 @@ impl Source {
     /// The newest bundle as changes to the one with that digest; `None` if the source has no such.
     pub(crate) fn changes(&self, name: &str, base_digest: &str) -> Option<Vec<u8>> {
         self.read(&changes_name(name, base_digest)).ok()
+    }
+
+    /// The emergency file, `NAME.emergency.json`; `None` if the source has none.
+    pub(crate) fn emergency(&self, name: &str) -> Option<Vec<u8>> {
+        self.read(&format!("{name}.emergency.json")).ok()
     }
 
     fn read(&self, file: &str) -> Result<Vec<u8>, Refusal> {

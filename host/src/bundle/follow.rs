@@ -1,6 +1,8 @@
 //! A thread that keeps a filter at the newest bundle of a source, and watches how each new one does. Scans
 //! never wait for it.
 
+use std::fmt;
+use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -43,6 +45,11 @@ pub enum FollowEvent {
         /// How long ago.
         seconds: u64,
     },
+    /// An emergency file judges.
+    Emergency {
+        /// Number of the generation.
+        generation: u64,
+    },
     /// A bundle did badly and the one before it judges again.
     TakenBack {
         /// Number of the generation that judges now.
@@ -52,32 +59,33 @@ pub enum FollowEvent {
     },
 }
 
-/// Follows until it is dropped.
-#[derive(Debug)]
+/// Keeps a filter at the newest bundle of a source.
 pub struct Follower {
     updater: Arc<Mutex<Updater>>,
-    _wake: mpsc::Sender<()>,
+    work: Option<Work>,
+    /// Dropping it ends the thread.
+    _wake: Option<mpsc::Sender<()>>,
     _notify: Option<notify::RecommendedWatcher>,
 }
 
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower").field("updater", &self.updater).finish_non_exhaustive()
+    }
+}
+
 impl Follower {
-    /// Follows `source`, looking every `interval`, and at once when a folder says it changed. A bundle that
-    /// trips `breakers` is taken back.
-    ///
-    /// # Errors
-    /// If there is no thread.
-    pub fn spawn(
+    /// Will follow `source`, looking every `interval`, and at once when a folder says it changed. A bundle
+    /// that trips `breakers` is taken back.
+    #[must_use]
+    pub fn new(
         updater: Updater,
         source: Source,
         interval: Duration,
         breakers: Breakers,
         on_event: impl FnMut(FollowEvent) + Send + 'static,
-    ) -> Result<Follower, LoadError> {
-        let updater = Arc::new(Mutex::new(updater));
-        let (wake, woken) = mpsc::channel();
-        let notify = watch(&source, wake.clone());
-        let weak = Arc::downgrade(&updater);
-        let mut work = Work {
+    ) -> Follower {
+        let work = Work {
             source,
             interval,
             breakers,
@@ -85,8 +93,32 @@ impl Follower {
             seen: None,
             pause: interval,
             expired_told: None,
+            emergency_seen: None,
             watched: None,
         };
+        Follower { updater: Arc::new(Mutex::new(updater)), work: Some(work), _wake: None, _notify: None }
+    }
+
+    /// Looks once, here: takes the newest bundle if there is one, or says why not, before anything is
+    /// judged. Does nothing once [`spawn`](Follower::spawn) was called.
+    pub fn look(&mut self) {
+        if let Some(work) = &mut self.work {
+            let mut updater = self.updater.lock().unwrap_or_else(PoisonError::into_inner);
+            work.look(&mut updater);
+            work.watch_over(&mut updater);
+        }
+    }
+
+    /// Follows on a thread of its own, until it is dropped.
+    ///
+    /// # Errors
+    /// If there is no thread.
+    pub fn spawn(mut self) -> Result<Follower, LoadError> {
+        let Some(mut work) = self.work.take() else { return Ok(self) };
+        let (wake, woken) = mpsc::channel();
+        self._notify = watch(&work.source, wake.clone());
+        self._wake = Some(wake);
+        let weak = Arc::downgrade(&self.updater);
         let follow = move || {
             let mut next_look = Instant::now();
             while let Some(updater) = weak.upgrade() {
@@ -108,10 +140,10 @@ impl Follower {
         };
         let thread = thread::Builder::new().name("tamis-follow".to_owned()).spawn(follow);
         thread.map_err(|error| LoadError::Sandbox(format!("no thread: {error}")))?;
-        Ok(Follower { updater, _wake: wake, _notify: notify })
+        Ok(self)
     }
 
-    /// The updater, between two of the follower's looks.
+    /// The updater, between two looks.
     pub fn updater(&self) -> MutexGuard<'_, Updater> {
         self.updater.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -141,6 +173,7 @@ struct Work {
     seen: Option<Stamp>,
     pause: Duration,
     expired_told: Option<Instant>,
+    emergency_seen: Option<Vec<u8>>,
     /// The generation that the breakers watch, how the one before it did, and until when.
     watched: Option<(u64, crate::Counts, Instant)>,
 }
@@ -155,21 +188,55 @@ impl Work {
                 let (generation, sequence, terms, mark_failed) = event;
                 tracing::info!(generation, sequence, terms, "a bundle judges from here on");
                 let took = start.elapsed();
-                (self.on_event)(FollowEvent::Swapped { generation, sequence, terms, took, mark_failed });
+                self.tell(FollowEvent::Swapped { generation, sequence, terms, took, mark_failed });
             }
             Err(refusal) => {
                 // From the interval up, doubled each time, and not all hosts at once.
                 self.pause = (self.pause * 2).min(PAUSE_MAX.max(self.interval)).mul_f64(jitter());
                 tracing::warn!(code = refusal.code(), "a bundle was refused: {refusal}");
-                (self.on_event)(FollowEvent::Refused(refusal));
+                self.tell(FollowEvent::Refused(refusal));
             }
         }
+        self.look_for_emergency(updater);
         if let Some(seconds) = updater.expired_s(SystemTime::now())
             && self.expired_told.is_none_or(|told| told.elapsed() >= EXPIRED_EVERY)
         {
             self.expired_told = Some(Instant::now());
             tracing::warn!(seconds, "the bundle that judges has expired; it filters on");
-            (self.on_event)(FollowEvent::Expired { seconds });
+            self.tell(FollowEvent::Expired { seconds });
+        }
+    }
+
+    /// A callback that panics ends neither this thread nor the updates.
+    fn tell(&mut self, event: FollowEvent) {
+        let tell = AssertUnwindSafe(|| (self.on_event)(event));
+        if std::panic::catch_unwind(tell).is_err() {
+            tracing::error!("the callback for events panicked");
+        }
+    }
+
+    fn look_for_emergency(&mut self, updater: &mut Updater) {
+        let now = SystemTime::now();
+        if let Err(refusal) = updater.end_emergency(now) {
+            self.tell(FollowEvent::Refused(refusal));
+        }
+        let Some(bytes) = self.source.emergency(updater.name()) else { return };
+        if self.emergency_seen.as_ref() == Some(&bytes) || updater.active().is_none() {
+            return;
+        }
+        let offered = updater.offer_emergency(&bytes, now);
+        self.emergency_seen = Some(bytes);
+        match offered {
+            Ok(generation) => {
+                tracing::warn!(generation, "an emergency file judges from here on");
+                self.tell(FollowEvent::Emergency { generation });
+            }
+            // The one that was taken before the last restart.
+            Err(Refusal::Rollback { found, mark }) if found == mark => {}
+            Err(refusal) => {
+                tracing::warn!(code = refusal.code(), "an emergency file was refused: {refusal}");
+                self.tell(FollowEvent::Refused(refusal));
+            }
         }
     }
 
@@ -220,8 +287,8 @@ impl Work {
         self.watched = None;
         tracing::error!("a bundle is taken back: {trip}");
         match updater.take_back(&trip.to_string()) {
-            Ok(generation) => (self.on_event)(FollowEvent::TakenBack { generation, trip }),
-            Err(refusal) => (self.on_event)(FollowEvent::Refused(refusal)),
+            Ok(generation) => self.tell(FollowEvent::TakenBack { generation, trip }),
+            Err(refusal) => self.tell(FollowEvent::Refused(refusal)),
         }
     }
 }

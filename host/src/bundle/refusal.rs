@@ -139,6 +139,14 @@ pub enum Refusal {
     /// The process that checks candidates ended without an answer.
     #[error("the checking process was ended: {0}")]
     Worker(String),
+    /// A check failed in the process that checks candidates.
+    #[error("{reason}")]
+    InWorker {
+        /// Which, as [`Refusal::code`].
+        code: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A new trust file does not follow from the one that holds.
     #[error("trust file version {found} cannot follow version {current}: versions go up one by one, each signed by the root keys of the one before and its own")]
     Rotation {
@@ -205,6 +213,7 @@ impl Refusal {
             Refusal::Hostile { .. } => "hostile",
             Refusal::Slow { .. } => "slow",
             Refusal::Worker(_) => "worker",
+            Refusal::InWorker { code, .. } => code,
             Refusal::Rotation { .. } => "rotation",
             Refusal::Emergency(_) => "emergency",
             Refusal::Redirect { .. } => "redirect",
@@ -215,3 +224,34 @@ impl Refusal {
         }
     }
 }
+
+/// All codes.
+pub(crate) const CODES: [&str; 27] = [
+    "malformed",
+    "too_large",
+    "unsigned",
+    "signature",
+    "role",
+    "name",
+    "expired",
+    "clock",
+    "rollback",
+    "equivocation",
+    "fast_forward",
+    "abi",
+    "digest",
+    "delta_base",
+    "empty",
+    "terms",
+    "tests",
+    "hostile",
+    "slow",
+    "worker",
+    "rotation",
+    "emergency",
+    "redirect",
+    "fetch",
+    "store",
+    "taken_back",
+    "load",
+];

@@ -136,6 +136,26 @@ impl Store {
         Ok((good, bad))
     }
 
+    /// Keeps an emergency file that judges.
+    pub(crate) fn keep_emergency(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        write_whole(&self.folder.join("emergency.json"), bytes)
+    }
+
+    /// The emergency file that was kept last.
+    pub(crate) fn emergency(&self) -> Option<Vec<u8>> {
+        fs::read(self.folder.join("emergency.json")).ok()
+    }
+
+    /// The sequence of the newest emergency file that judged here.
+    pub(crate) fn emergency_mark(&self) -> Result<u64, Refusal> {
+        Ok(read_json(&self.folder.join("emergency-mark.json"))?.unwrap_or(0))
+    }
+
+    /// Moves the mark of emergency files.
+    pub(crate) fn advance_emergency(&self, sequence: u64) -> Result<(), Refusal> {
+        write_json(&self.folder.join("emergency-mark.json"), &sequence)
+    }
+
     /// Names of the bundles, the newest first.
     fn names(&self) -> Result<Vec<String>, Refusal> {
         let folder = self.bundles();

@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::bundle::verify::unix_s;
 use crate::bundle::{
-    Admission, AdmissionReport, Bundle, Expected, Refusal, Store, Trust, Verified, verify,
+    Admission, AdmissionReport, Bundle, Emergency, Expected, Refusal, Store, Trust, Verified, verify,
 };
 use crate::{Defaults, Filter, Origin, Parts, Runtime};
 
@@ -51,6 +51,7 @@ pub struct Updater {
     store: Store,
     defaults: Defaults,
     active: Option<Verified>,
+    emergency: Option<Emergency>,
 }
 
 impl Updater {
@@ -77,14 +78,18 @@ impl Updater {
                         Err(refusal) => passed_over.push(refusal),
                     }
                     let runtime = runtime.clone();
-                    let updater = Updater { runtime, filter, config, store, defaults, active: Some(verified) };
+                    let active = Some(verified);
+                    let mut updater = Updater { runtime, filter, config, store, defaults, active, emergency: None };
+                    passed_over.extend(updater.resume_emergency().err());
                     return Ok((updater, passed_over));
                 }
                 Err(refusal) => passed_over.push(refusal),
             }
         }
         let filter = Filter::new(runtime, default_parts(&defaults))?;
-        Ok((Updater { runtime: runtime.clone(), filter, config, store, defaults, active: None }, passed_over))
+        let runtime = runtime.clone();
+        let updater = Updater { runtime, filter, config, store, defaults, active: None, emergency: None };
+        Ok((updater, passed_over))
     }
 
     /// The filter that follows.
@@ -144,13 +149,81 @@ impl Updater {
         }
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
-        let (parts, report) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known)?;
+        let (mut parts, report) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known)?;
+        // What an emergency asks for goes on top, if it fits the new lists; if not, its time is over.
+        self.emergency.take_if(|emergency| emergency.expires <= unix_s(now));
+        if let Some(emergency) = &self.emergency {
+            match self.with_emergency(emergency, &verified) {
+                Ok(with) => parts = with,
+                Err(_) => self.emergency = None,
+            }
+        }
         // On disk before it judges: a host that is killed now starts with it, and it has passed.
         self.store.keep(&verified)?;
         let generation = self.filter.swap_with_origin(parts, Some(origin(&verified)))?;
         let mark_failed = self.store.advance(&verified.mark()).err();
         self.active = Some(verified);
         Ok(Offer::Swapped { generation, report, mark_failed })
+    }
+
+    /// Takes an emergency file through its checks, and swaps to the active bundle with what it asks for.
+    /// Returns the generation's number.
+    ///
+    /// # Errors
+    /// The first check that fails, or that no bundle is active.
+    pub fn offer_emergency(&mut self, bytes: &[u8], now: SystemTime) -> Result<u64, Refusal> {
+        let last = self.store.emergency_mark()?;
+        let emergency = Emergency::verify(bytes, &self.config.trust, &self.config.name, last, now)?;
+        let sequence = emergency.sequence;
+        let generation = self.take_emergency(emergency)?;
+        self.store.keep_emergency(bytes)?;
+        self.store.advance_emergency(sequence)?;
+        Ok(generation)
+    }
+
+    /// Ends the emergency if its time is over. Returns the number of the generation without it.
+    ///
+    /// # Errors
+    /// If the active bundle does not start any more; then the emergency goes on.
+    pub fn end_emergency(&mut self, now: SystemTime) -> Result<Option<u64>, Refusal> {
+        let (Some(emergency), Some(active)) = (&self.emergency, &self.active) else { return Ok(None) };
+        if emergency.expires > unix_s(now) {
+            return Ok(None);
+        }
+        let running = self.filter.generation();
+        let known = [&running.parts().module, &self.defaults.module];
+        let (parts, _) = self.config.admission.check(&self.runtime, active, &self.defaults, &known)?;
+        let generation = self.filter.swap_with_origin(parts, Some(origin(active)))?;
+        self.emergency = None;
+        Ok(Some(generation))
+    }
+
+    fn take_emergency(&mut self, emergency: Emergency) -> Result<u64, Refusal> {
+        let active = self.active.as_ref();
+        let active = active.ok_or_else(|| Refusal::Emergency("go before the first bundle".to_owned()))?;
+        let parts = self.with_emergency(&emergency, active)?;
+        let generation = self.filter.swap_with_origin(parts, Some(origin(active)))?;
+        self.emergency = Some(emergency);
+        Ok(generation)
+    }
+
+    /// The emergency file that was kept, if its time is not over.
+    fn resume_emergency(&mut self) -> Result<(), Refusal> {
+        let Some(bytes) = self.store.emergency() else { return Ok(()) };
+        match Emergency::verify(&bytes, &self.config.trust, &self.config.name, 0, SystemTime::now()) {
+            Ok(emergency) => self.take_emergency(emergency).map(|_| ()),
+            Err(Refusal::Expired { .. }) => Ok(()),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// A bundle with what an emergency asks for. A few terms more or less: checked here, and not in a process.
+    fn with_emergency(&self, emergency: &Emergency, verified: &Verified) -> Result<Parts, Refusal> {
+        let content = emergency.apply(verified.content())?;
+        let running = self.filter.generation();
+        let known = [&running.parts().module, &self.defaults.module];
+        let checked = self.config.admission.check_content(&self.runtime, &content, None, &self.defaults, &known);
+        checked.map(|(parts, _)| parts)
     }
 
     /// Goes back to the newest bundle kept before the active one, or to the defaults, and never takes this

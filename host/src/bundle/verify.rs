@@ -8,7 +8,7 @@ use crate::bundle::manifest::hex;
 use crate::bundle::{Content, Manifest, Mark, Refusal, Trust, delta, sha256_hex};
 
 /// How far a clock may be behind the one that signed, in seconds.
-const CLOCK_SLACK_S: u64 = 24 * 3600;
+pub(crate) const CLOCK_SLACK_S: u64 = 24 * 3600;
 /// Most that a sequence may jump: a stolen key cannot use up all that are left.
 const SEQUENCE_STEP_MAX: u64 = 10_000;
 

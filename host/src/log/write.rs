@@ -193,6 +193,7 @@ impl Log {
                 ("refused", json!({ "code": refusal.code(), "reason": refusal.to_string() }))
             }
             FollowEvent::Expired { seconds } => ("expired", json!({ "seconds": seconds })),
+            FollowEvent::Emergency { generation } => ("emergency", json!({ "generation": generation })),
             FollowEvent::TakenBack { generation, trip } => {
                 ("taken_back", json!({ "generation": generation, "reason": trip.to_string() }))
             }

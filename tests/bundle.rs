@@ -13,8 +13,8 @@ use minisign::KeyPair;
 use tamis_guest::compile::PolicySource;
 use tamis_guest::{Action, Message};
 use tamis_host::bundle::{
-    Added, Admission, Bundle, BundleBuilder, Emergency, FollowEvent, Follower, Mode, Offer, Refusal, SelfTest,
-    Expected, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
+    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, Refusal,
+    SelfTest, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
 };
 use tamis_host::{Breakers, Defaults, LoadError};
 use tamis_tests::{blocking_parts, module, pack_of, runtime};
@@ -50,7 +50,9 @@ fn now() -> SystemTime {
 }
 
 fn list(terms: &str) -> String {
-    format!("format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nseverity = 4\nterms = '''\n{terms}\n'''\n")
+    format!(
+        "format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nseverity = 4\nterms = '''\n{terms}\n'''\n"
+    )
 }
 
 /// A builder with the lists of one file.
@@ -168,10 +170,16 @@ impl Host {
     /// It still judges by sequence 10, and takes 11.
     #[track_caller]
     fn goes_on(mut self) {
-        assert_eq!((self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")), (Some(10), Action::Block, Action::Allow));
+        assert_eq!(
+            (self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")),
+            (Some(10), Action::Block, Action::Allow)
+        );
         let next = sign(build(11, "grimblewort"), &self.lists);
         self.accepts(&next);
-        assert_eq!((self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")), (Some(11), Action::Allow, Action::Block));
+        assert_eq!(
+            (self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")),
+            (Some(11), Action::Allow, Action::Block)
+        );
     }
 }
 
@@ -258,7 +266,8 @@ fn attack_05_list_cut_short() {
     let short = build(11, "grimblewort").encode();
     let (long, short) = (Bundle::decode(&bytes).expect("good"), Bundle::decode(&short).expect("good"));
     let framed = replaced(&short.encode(), short.manifest_bytes(), long.manifest_bytes());
-    let mut framed = Bundle::decode(&with_manifest_length(framed, short.manifest_bytes(), long.manifest_bytes())).expect("framed");
+    let mut framed =
+        Bundle::decode(&with_manifest_length(framed, short.manifest_bytes(), long.manifest_bytes())).expect("framed");
     framed.add_signature(long.signatures()[0].clone());
     let refusal = host.refuses(&framed.encode());
     assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
@@ -350,7 +359,8 @@ fn attack_08_killed_between_keeping_and_the_mark() {
     let refusal = host.refuses(&sign(build(10, "zorkblat"), &host.lists).encode());
     assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
     // A kept bundle that is damaged is passed over for the one before it.
-    let newest = fs::read_dir(host.state.join("bundles")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let newest =
+        fs::read_dir(host.state.join("bundles")).expect("a folder").map(|entry| entry.expect("an entry").path());
     let newest = newest.filter(|path| path.extension().is_some_and(|end| end == "tamis")).max().expect("bundles");
     let mut bytes = fs::read(&newest).expect("a file");
     let last = bytes.len() - 1;
@@ -425,7 +435,11 @@ fn attack_11_emergency_file_that_wants_too_much() {
     let mild = list("zorkblat\nsnorfle").replace("severity = 4", "severity = 2");
     let severe = list("grimblewort").replace("id = \"custom\"", "id = \"severe\"");
     let mut builder = BundleBuilder::new("prod", 11, THEN, THEN + 30 * DAY);
-    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &mild).file("en/severe.toml", &severe).policy(POLICY);
+    builder
+        .file("taxonomy.toml", TAXONOMY)
+        .file("en/custom.toml", &mild)
+        .file("en/severe.toml", &severe)
+        .policy(POLICY);
     builder.test(SelfTest { term: Some("zorkblat".to_owned()), ..SelfTest::new("a zorkblat", Wanted::Hit) });
     let bundle = sign(builder.finish().expect("good lists"), &host.lists);
     host.accepts(&bundle);

@@ -204,7 +204,10 @@ fn old_files_and_keys_are_deleted_and_the_chain_still_holds() {
     let purged = purge(&folder.0, retention, now + days(89)).expect("a log");
     assert!(purged.iter().all(|one| one.files == 0), "{purged:?}");
     let purged = purge(&folder.0, retention, now + days(91)).expect("a log");
-    assert_eq!(purged.iter().map(|one| (one.class, one.files, one.records)).collect::<Vec<_>>(), [(LogClass::Decision, 2, 4)]);
+    assert_eq!(
+        purged.iter().map(|one| (one.class, one.files, one.records)).collect::<Vec<_>>(),
+        [(LogClass::Decision, 2, 4)]
+    );
     assert!(!folder.0.join("key-202001").exists(), "a key of years ago");
     let chains = verify(&folder.0).expect("the deletion is accounted for");
     assert_eq!((chains[0].files, chains[0].records, chains[2].records), (1, 2, 2));

@@ -25,7 +25,8 @@ fn a_trial_that_watches_changes_no_verdict_and_counts_what_would_change() {
     let mut worker = filter.worker().expect("a worker");
     let number = filter.try_out(parts("grimblewort"), TrialMode::Watch, 10_000).expect("it starts");
     let mut judged = Vec::new();
-    let messages = [from("a", "a zorkblat"), from("b", "a grimblewort"), Message::body("nothing"), from("c", "a grimblewort")];
+    let messages =
+        [from("a", "a zorkblat"), from("b", "a grimblewort"), Message::body("nothing"), from("c", "a grimblewort")];
     for _ in 0..10 {
         worker.scan(&messages, &mut judged);
         let seen: Vec<_> = judged.iter().map(|one| (one.verdict.action, one.generation)).collect();
@@ -153,7 +154,13 @@ fn strikes_are_in_the_verdict() {
     filter.count_strikes(Strikes::new(Duration::from_secs(3600), 10_000));
     let mut worker = filter.worker().expect("a worker");
     let mut judged = Vec::new();
-    let messages = [from("a", "a zorkblat"), from("b", "hello"), from("a", "hello"), from("a", "a zorkblat"), Message::body("a zorkblat")];
+    let messages = [
+        from("a", "a zorkblat"),
+        from("b", "hello"),
+        from("a", "hello"),
+        from("a", "a zorkblat"),
+        Message::body("a zorkblat"),
+    ];
     worker.scan(&messages, &mut judged);
     let strikes: Vec<u32> = judged.iter().map(|one| one.strikes).collect();
     assert_eq!(strikes, [1, 0, 1, 2, 0]);

@@ -42,6 +42,8 @@ mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
 mod fold;
+mod glue;
+mod lanes;
 mod leet;
 mod letters;
 mod message;
@@ -52,6 +54,7 @@ mod rewrite;
 mod rules;
 mod scan;
 mod search;
+mod sounds;
 mod verdict;
 mod verify;
 pub mod wire;

@@ -6,6 +6,7 @@ use crate::pieces::Pieces;
 use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
+use crate::sounds::Sounds;
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
 use crate::{Evidence, Message, Pack, Policy, Verdict, VerdictFlags};
@@ -20,6 +21,7 @@ pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
     pieces: Pieces,
     rewrite: Rewrite,
+    sounds: Sounds,
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
@@ -34,6 +36,7 @@ impl<'p> Scanner<'p> {
             pack,
             pieces: Pieces::default(),
             rewrite: Rewrite::default(),
+            sounds: Sounds::default(),
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -96,12 +99,27 @@ impl<'p> Scanner<'p> {
         self.candidates.clear();
         search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
 
+        // Patterns that sound in the text.
+        if !self.pack.sounds.is_empty() && self.pieces.has_unspaced {
+            self.listen(text);
+        }
+
         // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
         // at only where the rarest part of some term is there.
         self.verify_candidates(text, Leads::On);
         if rules::needs_parts(self.pack, &self.found) {
             self.verify_candidates(text, Leads::Nowhere);
         }
+    }
+
+    /// Adds to what is found the patterns that sound in `text`.
+    fn listen(&mut self, text: &[u8]) {
+        self.sounds.read(text, self.pack.sounds);
+        let (pack, sounds, found) = (self.pack, &self.sounds, &mut self.found);
+        search::search_sounds(pack, &sounds.syllables, &mut self.places, |pattern, first| {
+            let sounds = sounds.verify(pack, &pack.patterns[pattern as usize], text, first);
+            found.extend(sounds.map(|(span, evidence)| Found { pattern, span, evidence }));
+        });
     }
 
     /// Adds to what is found the candidates that are spelled in the text, of patterns that lead on or do not.

@@ -40,12 +40,8 @@ impl Metrics {
     /// Metrics of a filter and, if it has one, its decision log.
     #[must_use]
     pub fn new(filter: &Filter, log: Option<LogCounts>) -> Metrics {
-        let shared = Shared {
-            filter: filter.clone(),
-            log,
-            refused: Mutex::new(BTreeMap::new()),
-            taken_back: Mutex::new(0),
-        };
+        let shared =
+            Shared { filter: filter.clone(), log, refused: Mutex::new(BTreeMap::new()), taken_back: Mutex::new(0) };
         let shared = Arc::new(shared);
         let mut registry = Registry::with_prefix("tamis");
         registry.register_collector(Box::new(Source(shared.clone())));
@@ -95,7 +91,9 @@ impl Collector for Source {
             MetricType::Histogram,
         )?;
         for (number, counts) in &all {
-            let bound = |class: usize| if class + 1 == counts.times.len() { f64::INFINITY } else { f64::from(1u32 << class) / 1e6 };
+            let bound = |class: usize| {
+                if class + 1 == counts.times.len() { f64::INFINITY } else { f64::from(1u32 << class) / 1e6 }
+            };
             let buckets: Vec<(f64, u64)> =
                 counts.times.iter().enumerate().map(|(class, &count)| (bound(class), count)).collect();
             metric.encode_family(&[generation(number)])?.encode_histogram::<[(&str, &str); 0]>(
@@ -120,7 +118,8 @@ impl Collector for Source {
             MetricType::Counter,
         )?;
         for ((number, counts), (_, stats)) in all.iter().zip(&history) {
-            for (category, &count) in stats.category_ids.iter().zip(&counts.categories).filter(|(_, count)| **count > 0) {
+            for (category, &count) in stats.category_ids.iter().zip(&counts.categories).filter(|(_, count)| **count > 0)
+            {
                 let labels: Labels = [generation(number), ("category", category.clone())];
                 ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
             }
@@ -150,7 +149,12 @@ impl Collector for Source {
         gauge(&mut encoder, "generation_age_seconds", "How long it has judged", running.counts().age.as_secs())?;
         if let Some(origin) = running.origin() {
             gauge(&mut encoder, "bundle_sequence", "Sequence of the bundle that judges", origin.sequence)?;
-            gauge(&mut encoder, "bundle_expires_seconds", "Until when it should be replaced, since 1970", origin.expires)?;
+            gauge(
+                &mut encoder,
+                "bundle_expires_seconds",
+                "Until when it should be replaced, since 1970",
+                origin.expires,
+            )?;
         }
         counter(&mut encoder, "swaps_refused", "Generations that did not start", self.0.filter.swaps_refused())?;
         let taken_back = *self.0.taken_back.lock().unwrap_or_else(PoisonError::into_inner);

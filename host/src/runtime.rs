@@ -215,7 +215,9 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
             Payload::CodeSectionEntry(body) => {
                 let length = body.range().len();
                 if length > FUNCTION_BYTES_MAX {
-                    return Err(not_a_module(format!("a function of {length} bytes, the limit is {FUNCTION_BYTES_MAX}")));
+                    return Err(not_a_module(format!(
+                        "a function of {length} bytes, the limit is {FUNCTION_BYTES_MAX}"
+                    )));
                 }
                 let locals = body.get_locals_reader().map_err(|error| not_a_module(error.to_string()))?;
                 let mut count = 0u32;

@@ -103,7 +103,8 @@ mod tests {
     #[test]
     fn a_flood_of_senders_takes_no_memory() {
         let strikes = Strikes::new(Duration::from_secs(80), 1_000);
-        let places = || strikes.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.capacity())).sum::<usize>();
+        let places =
+            || strikes.shards.iter().map(|shard| shard.lock().map_or(0, |shard| shard.capacity())).sum::<usize>();
         let before = places();
         let now = Instant::now();
         for number in 0..100_000u32 {

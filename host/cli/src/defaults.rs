@@ -41,5 +41,12 @@ fn sources(args: &SourceArgs) -> Sources {
         Some(path) if path.is_file() => (Some(path.clone()), None),
         path => (None, path.clone()),
     };
-    Sources { lists, pack, terms: args.terms.clone(), policy: args.policy.clone(), module: args.module.clone() }
+    Sources {
+        lists,
+        pack,
+        terms: args.terms.clone(),
+        variants: args.variants.map(Into::into),
+        policy: args.policy.clone(),
+        module: args.module.clone(),
+    }
 }

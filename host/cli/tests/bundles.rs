@@ -78,7 +78,9 @@ impl Publisher {
     }
 
     fn write_list(&self, terms: &str) {
-        let list = format!("format = 1\nlist = {{ id = \"en.custom\" }}\n[[group]]\ncategory = \"custom\"\nseverity = 4\nterms = '''\n{terms}\n'''\n");
+        let list = format!(
+            "format = 1\nlist = {{ id = \"en.custom\" }}\n[[group]]\ncategory = \"custom\"\nseverity = 4\nterms = '''\n{terms}\n'''\n"
+        );
         fs::write(self.path("lists/en/custom.toml"), list).unwrap();
     }
 
@@ -102,9 +104,23 @@ impl Publisher {
     fn check_args(&self) -> Vec<String> {
         let (from, trust) = (self.path("published"), self.path("trust.toml"));
         let (state, log) = (self.path("state"), self.path("log"));
-        ["check", "--format", "ndjson", "--bundles", &from, "--trust", &trust, "--state", &state, "--log", &log, "--every", "1"]
-            .map(str::to_owned)
-            .into()
+        [
+            "check",
+            "--format",
+            "ndjson",
+            "--bundles",
+            &from,
+            "--trust",
+            &trust,
+            "--state",
+            &state,
+            "--log",
+            &log,
+            "--every",
+            "1",
+        ]
+        .map(str::to_owned)
+        .into()
     }
 }
 
@@ -224,7 +240,8 @@ fn a_module_that_takes_for_ever_to_check_is_killed() {
     let expected = Expected { trust: &trust, name: "prod", mark: None, base: None, now };
     let verified = verify(bundle, &expected).unwrap();
     let runtime = Runtime::new(RuntimeConfig::default().module_cache(Path::new(&publisher.path("cache")))).unwrap();
-    let (policy, _) = tamis_guest::compile::PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
+    let (policy, _) =
+        tamis_guest::compile::PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
     let pack = tamis_guest::compile::compile_terms("terms", "none").0;
     let defaults = tamis_host::Defaults {
         module: runtime.module(tamis_host::default_module()).unwrap(),
@@ -244,7 +261,8 @@ fn a_module_that_takes_for_ever_to_check_is_killed() {
     assert_eq!((parts.pack.pack().terms_count(), report.terms), (1, 1));
     // One that never ends, one that ends at once, one that is not there, one that says anything.
     let start = Instant::now();
-    let refusal = check("/bin/sh", &["-c", "while :; do :; done"], &|process| _ = process.wall_time(Duration::from_millis(300)));
+    let refusal =
+        check("/bin/sh", &["-c", "while :; do :; done"], &|process| _ = process.wall_time(Duration::from_millis(300)));
     assert!(matches!(&refusal, Err(Refusal::Worker(why)) if why.contains("killed")), "{refusal:?}");
     assert!(start.elapsed() < Duration::from_secs(10));
     assert!(matches!(check("/bin/false", &[], &|_| ()), Err(Refusal::Worker(_))));

@@ -218,7 +218,12 @@ impl Admission {
 }
 
 /// The module of the content: one that is compiled already, if it is known.
-fn find_module(runtime: &Runtime, content: &Content, defaults: &Defaults, known: &[&Module]) -> Result<Module, Refusal> {
+fn find_module(
+    runtime: &Runtime,
+    content: &Content,
+    defaults: &Defaults,
+    known: &[&Module],
+) -> Result<Module, Refusal> {
     let Some(wasm) = content.part(PartKind::Module) else { return Ok(defaults.module.clone()) };
     match known.iter().find(|module| module.wasm() == wasm) {
         Some(module) => Ok((*module).clone()),

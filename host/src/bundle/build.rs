@@ -37,9 +37,8 @@ impl BundleBuilder {
     /// # Errors
     /// If it cannot be read, or a list is not TOML.
     pub fn folder(&mut self, folder: &Path) -> Result<&mut BundleBuilder, Refusal> {
-        let read = |path: &Path| {
-            fs::read_to_string(path).map_err(|error| LoadError::Read { path: path.to_owned(), error })
-        };
+        let read =
+            |path: &Path| fs::read_to_string(path).map_err(|error| LoadError::Read { path: path.to_owned(), error });
         let mut paths: Vec<PathBuf> = vec![folder.join("taxonomy.toml")];
         paths.extend(crate::sources::list_files(folder)?);
         for path in paths {
@@ -161,8 +160,8 @@ struct TermTests {
 pub fn list_tests(files: &[TextFile]) -> Result<Vec<SelfTest>, Refusal> {
     let mut tests = Vec::new();
     for file in files.iter().filter(|file| file.path != "taxonomy.toml") {
-        let lists: ListTests = toml::from_str(&file.text)
-            .map_err(|error| Refusal::Malformed(format!("{}: {error}", file.path)))?;
+        let lists: ListTests =
+            toml::from_str(&file.text).map_err(|error| Refusal::Malformed(format!("{}: {error}", file.path)))?;
         let list = lists.list.map(|head| head.id);
         for term in lists.term {
             let test = |wanted| {

@@ -3,9 +3,9 @@
 
 use tamis_guest::compile::{self, Diagnostic, Level, ListSource, PolicySource, Taxonomy};
 
+use crate::LoadError;
 use crate::bundle::admit::SelfTest;
 use crate::bundle::{PartKind, Refusal};
-use crate::LoadError;
 
 /// Most files in the lists of a bundle.
 const FILES_MAX: usize = 10_000;
@@ -93,7 +93,10 @@ pub(crate) fn write_files(files: &[TextFile]) -> Result<Vec<u8>, Refusal> {
     let mut bytes = Vec::new();
     for file in sorted {
         if !is_good_path(&file.path) {
-            return Err(Refusal::Malformed(format!("the path `{}`: letters, digits, `.`, `-`, `_` and `/` only", file.path)));
+            return Err(Refusal::Malformed(format!(
+                "the path `{}`: letters, digits, `.`, `-`, `_` and `/` only",
+                file.path
+            )));
         }
         bytes.extend(format!("{} {}\n", file.path, file.text.len()).into_bytes());
         bytes.extend(file.text.as_bytes());

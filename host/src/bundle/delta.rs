@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn changes_lead_from_one_text_to_the_other() {
-        let texts = ["", "a\n", "a\nb\nc\n", "c\nb\na\n", "a\na\na\nb\n", "b\na\na\nx\na\nb\n", "@ 1 1 1\nb\n", "\n\n\n"];
+        let texts =
+            ["", "a\n", "a\nb\nc\n", "c\nb\na\n", "a\na\na\nb\n", "b\na\na\nx\na\nb\n", "@ 1 1 1\nb\n", "\n\n\n"];
         for old in texts {
             for new in texts {
                 check(old, new);
@@ -173,7 +174,9 @@ mod tests {
 
     #[test]
     fn changes_that_do_not_fit_give_nothing() {
-        for bad in ["@ 9 0 0\n", "@ 0 9 0\n", "@ 0 0 9\nx\n", "@ -1 0 0\n", "@ 0 0\n", "x\n", "@ 18446744073709551615 0 0\n"] {
+        for bad in
+            ["@ 9 0 0\n", "@ 0 9 0\n", "@ 0 0 9\nx\n", "@ -1 0 0\n", "@ 0 0\n", "x\n", "@ 18446744073709551615 0 0\n"]
+        {
             assert_eq!(apply(b"a\nb\n", bad.as_bytes(), 100), None, "{bad:?}");
         }
         assert_eq!(apply(b"a\nb\n", b"@ 0 0 1\nlong line\n", 8), None, "more than was signed");

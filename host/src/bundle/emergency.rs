@@ -114,8 +114,9 @@ impl Emergency {
         let file: EmergencyFile = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         trust.signers(file.signed.as_bytes(), &file.signatures)?.require(Role::Emergency, "emergency file")?;
         // An unknown mode, or a key such as `allow`, ends here.
-        let emergency: Emergency = serde_json::from_str(&file.signed)
-            .map_err(|error| Refusal::Emergency(format!("{error}; it may add shadow or hold terms, and snooze a few")))?;
+        let emergency: Emergency = serde_json::from_str(&file.signed).map_err(|error| {
+            Refusal::Emergency(format!("{error}; it may add shadow or hold terms, and snooze a few"))
+        })?;
         if emergency.tamis_emergency != 1 {
             return Err(malformed(format!("version {}, this host reads 1", emergency.tamis_emergency)));
         }
@@ -184,7 +185,9 @@ impl Emergency {
         let mut changed = content.clone();
         let mut tests = content.tests()?;
         // What is left out on purpose cannot be found, and an innocent text may be held for a while.
-        tests.retain(|test| test.wanted == Wanted::Hit && !self.snooze.iter().any(|snoozed| test.term.as_ref() == Some(&snoozed.term)));
+        tests.retain(|test| {
+            test.wanted == Wanted::Hit && !self.snooze.iter().any(|snoozed| test.term.as_ref() == Some(&snoozed.term))
+        });
         for (kind, bytes) in &mut changed.parts {
             match kind {
                 PartKind::Lists => *bytes = write_files(&files)?,
@@ -201,7 +204,8 @@ impl Emergency {
 
 /// Takes a term out of the text of its list.
 fn snooze(files: &mut [TextFile], snoozed: &Snoozed) -> Result<(), Refusal> {
-    let may_not = |reason: &str| Refusal::Emergency(format!("snooze `{}` of `{}`: {reason}", snoozed.term, snoozed.list));
+    let may_not =
+        |reason: &str| Refusal::Emergency(format!("snooze `{}` of `{}`: {reason}", snoozed.term, snoozed.list));
     for file in files.iter_mut().filter(|file| file.path != "taxonomy.toml") {
         let Ok(list) = file.text.parse::<toml::Table>() else { continue };
         let id = list.get("list").and_then(|head| head.get("id")).and_then(toml::Value::as_str);
@@ -213,7 +217,8 @@ fn snooze(files: &mut [TextFile], snoozed: &Snoozed) -> Result<(), Refusal> {
             let terms = group.get("terms").and_then(toml::Value::as_str).unwrap_or_default();
             terms.lines().any(|line| line.trim() == snoozed.term)
         };
-        let group = groups.and_then(|groups| groups.iter().find(holds)).ok_or_else(|| may_not("no such line in a group"))?;
+        let group =
+            groups.and_then(|groups| groups.iter().find(holds)).ok_or_else(|| may_not("no such line in a group"))?;
         let of = |key: &str| group.get(key).or_else(|| list.get("defaults").and_then(|defaults| defaults.get(key)));
         let category = of("category").and_then(toml::Value::as_str).unwrap_or_default();
         let is_floor = of("severity").and_then(toml::Value::as_integer).unwrap_or(2) >= FLOOR_SEVERITY
@@ -236,14 +241,14 @@ pub(crate) fn with_modes(policy: &Policy, categories: &[&str]) -> Policy {
         tamis_guest::Severity::Strong,
         tamis_guest::Severity::Severe,
     ];
-    Policy::from_fn(policy.channels().to_vec(), categories.len(), |channel, field, category, severity| {
-        match categories[category] {
-            HOLD => Action::Hold,
-            SHADOW => Action::Allow,
-            _ => {
-                let channel = tamis_guest::ChannelId(u8::try_from(channel).unwrap_or(0));
-                policy.action_for(channel, field, category, severities[usize::from(severity) - 1])
-            }
+    Policy::from_fn(policy.channels().to_vec(), categories.len(), |channel, field, category, severity| match categories
+        [category]
+    {
+        HOLD => Action::Hold,
+        SHADOW => Action::Allow,
+        _ => {
+            let channel = tamis_guest::ChannelId(u8::try_from(channel).unwrap_or(0));
+            policy.action_for(channel, field, category, severities[usize::from(severity) - 1])
         }
     })
 }

@@ -26,7 +26,11 @@ pub enum Source {
 /// What a source had the last time.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Stamp {
-    File { bytes: u64, modified: Option<SystemTime>, file: u64 },
+    File {
+        bytes: u64,
+        modified: Option<SystemTime>,
+        file: u64,
+    },
     #[cfg(feature = "http")]
     Tag(String),
 }

@@ -268,7 +268,10 @@ impl Work {
             }
             Err(refusal) => {
                 // What may be better the next time is tried again; the rest when the source changes.
-                if !matches!(refusal, Refusal::Fetch { .. } | Refusal::Store { .. } | Refusal::Worker(_) | Refusal::Clock { .. }) {
+                if !matches!(
+                    refusal,
+                    Refusal::Fetch { .. } | Refusal::Store { .. } | Refusal::Worker(_) | Refusal::Clock { .. }
+                ) {
                     self.seen = stamp;
                 }
                 Err(refusal)

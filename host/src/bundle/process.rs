@@ -120,9 +120,7 @@ fn read_answer(runtime: &Runtime, answer: &[u8]) -> Result<(PackImage, Admission
         return Err(Refusal::InWorker { code, reason: reason.to_owned() });
     }
     let (numbers, pack) = rest.split_at_checked(32).ok_or_else(cut)?;
-    let number = |at: usize| {
-        numbers[at * 8..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-    };
+    let number = |at: usize| numbers[at * 8..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let to_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let report = AdmissionReport {
         terms: to_usize(number(0)),

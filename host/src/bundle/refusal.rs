@@ -28,7 +28,9 @@ pub enum Refusal {
     #[error("the bundle is not signed; sign it with `tamis bundle sign`")]
     Unsigned,
     /// Signatures there are, but none of a trusted key over these bytes.
-    #[error("no signature is by a key of the trust file over these very bytes: it was changed, or signed by another key")]
+    #[error(
+        "no signature is by a key of the trust file over these very bytes: it was changed, or signed by another key"
+    )]
     Signature,
     /// The keys that signed may not sign this.
     #[error("`{part}` needs {needed} signatures of keys with the role `{role}`, there are {found}")]
@@ -63,7 +65,9 @@ pub enum Refusal {
         seconds: u64,
     },
     /// It is older than what ran here before.
-    #[error("sequence {found} is below {mark}, which ran here before; to go back, publish the old content under a new sequence (`tamis bundle rollback`)")]
+    #[error(
+        "sequence {found} is below {mark}, which ran here before; to go back, publish the old content under a new sequence (`tamis bundle rollback`)"
+    )]
     Rollback {
         /// Of the bundle.
         found: u64,
@@ -97,7 +101,9 @@ pub enum Refusal {
     #[error("the part `{0}` is not the one that was signed: it was cut short or changed")]
     Digest(PartKind),
     /// Changes to a bundle that this host does not have.
-    #[error("it is changes to a bundle with the digest {0}, which is not the one that runs here; fetch the whole bundle")]
+    #[error(
+        "it is changes to a bundle with the digest {0}, which is not the one that runs here; fetch the whole bundle"
+    )]
     DeltaBase(String),
     /// It has no terms, which would switch the filter off.
     #[error("the lists hold no terms: such a bundle would allow everything")]
@@ -148,7 +154,9 @@ pub enum Refusal {
         reason: String,
     },
     /// A new trust file does not follow from the one that holds.
-    #[error("trust file version {found} cannot follow version {current}: versions go up one by one, each signed by the root keys of the one before and its own")]
+    #[error(
+        "trust file version {found} cannot follow version {current}: versions go up one by one, each signed by the root keys of the one before and its own"
+    )]
     Rotation {
         /// What holds.
         current: u64,

@@ -103,7 +103,9 @@ impl Trust {
         for (&role, &needed) in &trust.threshold {
             let there = trust.keys.iter().filter(|key| key.roles.contains(&role)).count();
             if needed == 0 || needed > there {
-                return Err(malformed(format!("the threshold of `{role}` is {needed}, and {there} keys have that role")));
+                return Err(malformed(format!(
+                    "the threshold of `{role}` is {needed}, and {there} keys have that role"
+                )));
             }
         }
         Ok(trust)
@@ -124,8 +126,7 @@ impl Trust {
             return Err(Refusal::Unsigned);
         }
         let signatures: Vec<Signature> = signatures.iter().filter_map(|text| Signature::decode(text).ok()).collect();
-        let signed =
-            |key: &&Key| signatures.iter().any(|signature| key.public.verify(bytes, signature, false).is_ok());
+        let signed = |key: &&Key| signatures.iter().any(|signature| key.public.verify(bytes, signature, false).is_ok());
         let keys: Vec<&Key> = self.keys.iter().filter(signed).collect();
         if keys.is_empty() {
             return Err(Refusal::Signature);

@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::bundle::verify::unix_s;
-use crate::bundle::{
-    Admission, AdmissionReport, Bundle, Emergency, Expected, Refusal, Store, Trust, Verified, verify,
-};
+use crate::bundle::{Admission, AdmissionReport, Bundle, Emergency, Expected, Refusal, Store, Trust, Verified, verify};
 use crate::{Defaults, Filter, Origin, Parts, Runtime};
 
 /// What an [`Updater`] is told.

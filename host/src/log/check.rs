@@ -70,8 +70,14 @@ pub fn verify(folder: &Path) -> Result<Vec<ChainReport>, LogError> {
 fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
     let all = files(folder, class).map_err(in_folder)?;
-    let mut report =
-        ChainReport { class, files: all.len(), records: 0, lost: 0, unfinished: 0, last_hash: NOTHING_BEFORE.to_owned() };
+    let mut report = ChainReport {
+        class,
+        files: all.len(),
+        records: 0,
+        lost: 0,
+        unfinished: 0,
+        last_hash: NOTHING_BEFORE.to_owned(),
+    };
     let mut expected_number = 1;
     if let Some((first, _)) = all.first()
         && *first != 1
@@ -90,7 +96,8 @@ fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError>
         let cut = read_lines(&path, |line| {
             line_number += 1;
             if problem.is_none() {
-                problem = check_line(line, line_number, number, cut_before, &mut report).err().map(|why| (line_number, why));
+                problem =
+                    check_line(line, line_number, number, cut_before, &mut report).err().map(|why| (line_number, why));
             }
         });
         let cut = cut.map_err(|error| LogError::File { path: path.clone(), error })?;

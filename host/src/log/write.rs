@@ -119,8 +119,7 @@ impl Log {
     pub fn open(config: &LogConfig) -> Result<Log, LogError> {
         let failed = |error| LogError::File { path: config.folder.clone(), error };
         fs::create_dir_all(&config.folder).map_err(failed)?;
-        crate::bundle::make_private(&config.folder)
-            .map_err(|refusal| failed(io::Error::other(refusal.to_string())))?;
+        crate::bundle::make_private(&config.folder).map_err(|refusal| failed(io::Error::other(refusal.to_string())))?;
         let lock = File::create(config.folder.join("lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}

@@ -43,7 +43,8 @@ fn keys(args: &KeysArgs) -> anyhow::Result<()> {
     let pair = pair.context("cannot make a key")?;
     let (secret, public) = (args.base.with_extension("key"), args.base.with_extension("pub"));
     write_secret(&secret, &pair.sk.to_box(None)?.into_string())?;
-    fs::write(&public, pair.pk.to_box()?.into_string()).with_context(|| format!("cannot write {}", public.display()))?;
+    fs::write(&public, pair.pk.to_box()?.into_string())
+        .with_context(|| format!("cannot write {}", public.display()))?;
     let roles: Vec<String> = args.roles.iter().map(|role| format!("\"{role}\"")).collect();
     let stanza = format!("[[key]]\npublic = \"{}\"\nroles = [{}]\n", pair.pk.to_base64(), roles.join(", "));
     // What a trust file would not take is told now, and not on the hosts.
@@ -162,7 +163,12 @@ fn publish_bundle(args: &PublishArgs) -> anyhow::Result<()> {
     let bundle = read_bundle(&args.bundle)?;
     let changes = publish(&bundle, &args.to)?;
     let changes = changes.map_or(String::new(), |bytes| format!(", {} bytes as changes", count(bytes as u64)));
-    note(&format!("{}: {}, {} bytes{changes}", args.to.display(), summary(&bundle), count(bundle.encode().len() as u64)));
+    note(&format!(
+        "{}: {}, {} bytes{changes}",
+        args.to.display(),
+        summary(&bundle),
+        count(bundle.encode().len() as u64)
+    ));
     Ok(())
 }
 
@@ -170,7 +176,10 @@ fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     let old = read_bundle(&args.bundle)?;
     let was = old.manifest().sequence;
     if args.sequence <= was {
-        bail!("sequence {} is not above {was}, that of the old bundle; hosts take only what is above what they run", args.sequence);
+        bail!(
+            "sequence {} is not above {was}, that of the old bundle; hosts take only what is above what they run",
+            args.sequence
+        );
     }
     let now = now_s();
     let expires = now + args.expires_days * DAY_S;

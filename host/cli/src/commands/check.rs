@@ -54,12 +54,7 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
     let mut admission = Admission::default();
     let program = env::current_exe().context("cannot find this program, to check bundles in a process of its own")?;
     admission.process(AdmissionProcess::new(program, ["admit".into()]));
-    let config = UpdaterConfig {
-        name: name.clone(),
-        trust: Trust::parse(&text)?,
-        state: state.clone(),
-        admission,
-    };
+    let config = UpdaterConfig { name: name.clone(), trust: Trust::parse(&text)?, state: state.clone(), admission };
     let runtime = Runtime::new(RuntimeConfig::default().module_cache(&state.join("modules")))?;
     let (updater, passed_over) = Updater::start(&runtime, config, defaults::defaults(&runtime)?)?;
     for refusal in passed_over {

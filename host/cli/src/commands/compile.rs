@@ -10,8 +10,12 @@ use crate::args::CompileArgs;
 use crate::text;
 
 pub(crate) fn run(args: &CompileArgs) -> anyhow::Result<Outcome> {
-    let sources =
-        Sources { lists: args.sources.lists.clone(), terms: args.sources.terms.clone(), ..Sources::default() };
+    let sources = Sources {
+        lists: args.sources.lists.clone(),
+        terms: args.sources.terms.clone(),
+        variants: args.sources.variants.map(Into::into),
+        ..Sources::default()
+    };
     let runtime = Runtime::new(&RuntimeConfig::default())?;
     let (pack, warnings) = sources.load_pack(&runtime)?;
     text::diagnostics(&warnings);

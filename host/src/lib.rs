@@ -9,6 +9,9 @@
 //! ```
 //!
 //! A [`Runtime`] is made once a process, a [`Filter`] for each pipeline, a [`Worker`] for each thread.
+//! In production the parts come as signed bundles ([`bundle`]), what was decided goes to a log without texts
+//! ([`log`]), and figures to [`Metrics`].
+//!
 //! A message cannot fail: where the sandbox breaks on one, that message alone gets what the policy says
 //! of failures, and the rest of the batch is judged.
 //!

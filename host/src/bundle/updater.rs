@@ -237,7 +237,12 @@ impl Updater {
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
         for verified in kept {
-            if let Ok((parts, _)) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known) {
+            if let Ok((mut parts, _)) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known) {
+                // An emergency goes on over what is older too, if it fits.
+                if let Some(with) = self.emergency.as_ref().and_then(|found| self.with_emergency(found, &verified).ok())
+                {
+                    parts = with;
+                }
                 let generation = self.filter.swap_with_origin(parts, Some(origin(&verified)))?;
                 self.active = Some(verified);
                 return Ok(generation);

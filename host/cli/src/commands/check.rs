@@ -70,6 +70,9 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
     let every = Duration::from_secs(*every);
     let mut follower = Follower::new(updater, Source::parse(from)?, every, Breakers::default(), on_event);
     follower.look();
+    if follower.updater().active().is_none() {
+        text::note("there is no bundle yet; the built-in lists judge until there is one");
+    }
     Ok(follower.spawn()?)
 }
 

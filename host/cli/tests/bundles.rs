@@ -272,9 +272,9 @@ fn a_module_that_takes_for_ever_to_check_is_killed() {
         assert!(refusal.is_err(), "{said}");
     }
     // Too little memory: the process breaks or gives up, and this one does not.
-    for bytes in [1 << 20, 3 << 20, 12 << 20] {
+    for bytes in [1 << 20, 3 << 20] {
         let refusal = check(itself, &["admit"], &|process| _ = process.memory_bytes(bytes));
-        assert!(refusal.is_err(), "{bytes} bytes are enough: {refusal:?}");
+        assert!(refusal.is_err(), "{bytes} bytes are enough");
     }
     // A check that fails over there has its own reason here.
     let mut admission = Admission::default();

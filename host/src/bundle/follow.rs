@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::AssertUnwindSafe;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::{EventKind, RecursiveMode, Watcher as _};
@@ -63,9 +63,10 @@ pub enum FollowEvent {
 pub struct Follower {
     updater: Arc<Mutex<Updater>>,
     work: Option<Work>,
-    /// Dropping it ends the thread.
-    _wake: Option<mpsc::Sender<()>>,
-    _notify: Option<notify::RecommendedWatcher>,
+    /// The thread ends once nobody can wake it any more: this, and the watcher.
+    wake: Option<mpsc::Sender<()>>,
+    notify: Option<notify::RecommendedWatcher>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl fmt::Debug for Follower {
@@ -96,7 +97,7 @@ impl Follower {
             emergency_seen: None,
             watched: None,
         };
-        Follower { updater: Arc::new(Mutex::new(updater)), work: Some(work), _wake: None, _notify: None }
+        Follower { updater: Arc::new(Mutex::new(updater)), work: Some(work), wake: None, notify: None, thread: None }
     }
 
     /// Looks once, here: takes the newest bundle if there is one, or says why not, before anything is
@@ -116,8 +117,8 @@ impl Follower {
     pub fn spawn(mut self) -> Result<Follower, LoadError> {
         let Some(mut work) = self.work.take() else { return Ok(self) };
         let (wake, woken) = mpsc::channel();
-        self._notify = watch(&work.source, wake.clone());
-        self._wake = Some(wake);
+        self.notify = watch(&work.source, wake.clone());
+        self.wake = Some(wake);
         let weak = Arc::downgrade(&self.updater);
         let follow = move || {
             let mut next_look = Instant::now();
@@ -139,13 +140,25 @@ impl Follower {
             }
         };
         let thread = thread::Builder::new().name("tamis-follow".to_owned()).spawn(follow);
-        thread.map_err(|error| LoadError::Sandbox(format!("no thread: {error}")))?;
+        self.thread = Some(thread.map_err(|error| LoadError::Sandbox(format!("no thread: {error}")))?);
         Ok(self)
     }
 
     /// The updater, between two looks.
     pub fn updater(&self) -> MutexGuard<'_, Updater> {
         self.updater.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Follower {
+    /// Waits for the thread: what it is taking is taken and told first.
+    fn drop(&mut self) {
+        self.wake = None;
+        self.notify = None;
+        if let Some(thread) = self.thread.take() {
+            // It ends by itself, and callbacks that panic do not end it.
+            let _ = thread.join();
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         let worker = follower.updater().filter().worker()?;
         let outcome = judge_all(args, inputs, worker, log.as_deref());
         // A bundle that is being taken is taken and told before the end.
-        drop(follower.updater());
+        drop(follower);
         return outcome;
     }
     let Started { filter, sources, defaults, .. } = start(&args.sources)?;

@@ -527,3 +527,116 @@ fn failure_policy_is_that_of_the_channel() {
     let actions: Vec<Action> = judged.iter().map(|one| one.verdict.action).collect();
     assert_eq!(actions, [Action::Flag, Action::Block, Action::Hold], "open, closed, and hold where none is given");
 }
+
+#[test]
+fn bulk_operation_that_takes_long() {
+    // Each fill is one instruction, which no clock interrupts; between two of them it does.
+    let poison = "(loop $fill (memory.fill (i32.const 0x120000) (i32.const 7) (i32.const 0x50000)) (br $fill))";
+    let start = std::time::Instant::now();
+    assert_eq!(poison_failure(poison), ScanFailure::Deadline);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+}
+
+#[test]
+fn memory_that_leaks_slowly() {
+    // A mebibyte a message, and never given back: sandboxes are replaced long before the limit.
+    let leak = "(if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then (unreachable)))";
+    let module = runtime().0.module(&Wat { poison: leak, ..HONEST }.bytes()).expect("a module");
+    let filter = Filter::new(&runtime().0, parts(module)).expect("it starts");
+    let mut worker = filter.worker().expect("a worker");
+    let mut judged = Vec::new();
+    let mut most = 0;
+    for _ in 0..500 {
+        worker.scan(&[Message::body("!leak")], &mut judged);
+        assert_eq!((judged[0].verdict.action, &judged[0].failure), (Action::Allow, &None));
+        most = most.max(worker.memory_bytes());
+    }
+    assert!(most < 48 << 20, "{most} bytes");
+}
+
+#[test]
+fn message_of_another_batch() {
+    // What one sender wrote is not there any more when the next one's message is judged.
+    let poison = "(if (i32.load8_u (i32.const 4096)) (then (unreachable)))";
+    let module = runtime().0.module(&Wat { poison, ..HONEST }.bytes()).expect("a module");
+    let filter = Filter::new(&runtime().0, parts(module)).expect("it starts");
+    let mut worker = filter.worker().expect("a worker");
+    let mut judged = Vec::new();
+    let secret = "secret ".repeat(1_000);
+    worker.scan(&[Message::body(&secret)], &mut judged);
+    worker.scan(&[Message::body("!look")], &mut judged);
+    assert_eq!(judged[0].failure, None);
+    let seen = format!("!{secret}");
+    worker.scan(&[Message::body(&seen)], &mut judged);
+    assert!(judged[0].failure.is_some(), "or the test shows nothing");
+}
+
+#[test]
+fn traps_on_every_message() {
+    let module = runtime().0.module(&Wat { poison: "(unreachable)", ..HONEST }.bytes()).expect("a module");
+    let filter = Filter::new(&runtime().0, parts(module)).expect("it starts");
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&["!"; 40].map(Message::body), &mut judged);
+    assert!(judged.iter().all(|one| one.verdict.action == Action::Block && one.failure.is_some()));
+    let counts = filter.generation().counts();
+    assert_eq!((counts.traps, counts.messages()), (40, 40));
+    let trip = tamis_host::Breakers::default().check(&counts, &counts).expect("the breaker trips");
+    assert!(matches!(trip, tamis_host::Trip::Failures { failed: 40, messages: 40 }), "{trip}");
+}
+
+#[test]
+fn function_that_takes_long_to_compile() {
+    let not_a_module = |functions: &str, reason: &str| {
+        let text = format!("(module {} {} {functions})", HONEST.section, HONEST.imports);
+        let error = load_error(&wat::parse_str(text).expect("good WAT"));
+        assert!(matches!(&error, LoadError::NotAModule(found) if found.contains(reason)), "{error:?}");
+    };
+    not_a_module(&format!("(func {})", "(local i32)".repeat(2_001)), "2001 locals");
+    not_a_module(&format!("(func {})", "nop ".repeat(600 << 10)), "a function of");
+    not_a_module(&"(func) ".repeat(20_001), "20001 functions");
+}
+
+#[test]
+fn compiled_module_that_was_changed_on_disk() {
+    let folder = std::env::temp_dir().join(format!("tamis-cache-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&folder);
+    let runtime = Runtime::new(RuntimeConfig::default().module_cache(&folder)).expect("a runtime");
+    let wasm = HONEST.bytes();
+    let judges = |module: Module| {
+        let pack = runtime.pack(pack_of("casino")).expect("a pack");
+        let policy = Policy::blocking(&pack.pack());
+        let filter = Filter::new(&runtime, Parts { module, pack, policy, failure: Vec::new() }).expect("it starts");
+        let mut judged = Vec::new();
+        filter.worker().expect("a worker").scan(&[Message::body("a casino")], &mut judged);
+        assert_eq!((judged[0].verdict.action, &judged[0].failure), (Action::Allow, &None));
+    };
+    let files = || {
+        let entries = std::fs::read_dir(&folder).expect("a folder");
+        entries.map(|entry| entry.expect("an entry").path()).collect::<Vec<_>>()
+    };
+    judges(runtime.module(&wasm).expect("a module"));
+    let [file] = &files()[..] else { panic!("one file: {:?}", files()) };
+    let good = std::fs::read(file).expect("readable");
+    judges(runtime.module(&wasm).expect("from the cache"));
+    for at in [0, 40, good.len() / 2, good.len() - 1] {
+        let mut changed = good.clone();
+        changed[at] ^= 1;
+        std::fs::write(file, &changed).expect("writable");
+        judges(runtime.module(&wasm).expect("compiled anew"));
+        assert_eq!(std::fs::read(file).expect("readable").len(), good.len(), "written anew");
+    }
+    std::fs::write(file, b"").expect("writable");
+    judges(runtime.module(&wasm).expect("compiled anew"));
+    // Another module is another file.
+    runtime.module(&Wat { answer: "(i32.const 1)", ..HONEST }.bytes()).expect("a module");
+    assert_eq!(files().len(), 2);
+    let _ = std::fs::remove_dir_all(&folder);
+}
+
+#[test]
+fn module_of_another_engine() {
+    let other = Runtime::new(&RuntimeConfig::default()).expect("a runtime");
+    let error = Filter::new(&other, parts(runtime().1.clone())).expect_err("compiled for another engine");
+    assert!(matches!(error, LoadError::Start(ScanFailure::Sandbox(_))), "{error:?}");
+    Neighbour::new().assert_judges();
+}

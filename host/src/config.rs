@@ -1,5 +1,6 @@
 //! Settings of a runtime. Each has a default that is right for SMS and chat.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How a [`Runtime`](crate::Runtime) limits its guests.
@@ -8,11 +9,17 @@ pub struct RuntimeConfig {
     pub(crate) scan_deadline: Duration,
     pub(crate) memory_bytes_max: usize,
     pub(crate) module_bytes_max: usize,
+    pub(crate) module_cache: Option<PathBuf>,
 }
 
 impl Default for RuntimeConfig {
     fn default() -> RuntimeConfig {
-        RuntimeConfig { scan_deadline: Duration::from_secs(1), memory_bytes_max: 64 << 20, module_bytes_max: 16 << 20 }
+        RuntimeConfig {
+            scan_deadline: Duration::from_secs(1),
+            memory_bytes_max: 64 << 20,
+            module_bytes_max: 16 << 20,
+            module_cache: None,
+        }
     }
 }
 
@@ -38,6 +45,13 @@ impl RuntimeConfig {
     /// megabyte, and nothing limits it once it runs.
     pub fn module_bytes_max(&mut self, bytes: usize) -> &mut RuntimeConfig {
         self.module_bytes_max = bytes;
+        self
+    }
+
+    /// A folder of this host's own for compiled modules, made readable for its owner only. Default none: every
+    /// start compiles. Nobody else may write to it: what is in it runs.
+    pub fn module_cache(&mut self, folder: &Path) -> &mut RuntimeConfig {
+        self.module_cache = Some(folder.to_owned());
         self
     }
 }

@@ -1,14 +1,20 @@
 //! A filter and its generations: immutable sets of module, pack and policy, replaced whole or not at all.
 
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use tamis_guest::compile::FailurePolicy;
 use tamis_guest::{Action, ChannelId, Policy};
 
 use crate::instance::Instance;
-use crate::{LoadError, Module, PackImage, Runtime, Worker};
+use crate::stats::{Counts, Stats};
+use crate::trial::{Trial, TrialMode};
+use crate::{LoadError, Module, PackImage, Runtime, Strikes, Worker};
+
+/// How many generations' counters are kept after they stopped judging.
+const HISTORY: usize = 3;
 
 /// What makes a generation.
 #[derive(Clone, Debug)]
@@ -23,19 +29,36 @@ pub struct Parts {
     pub failure: Vec<FailurePolicy>,
 }
 
+/// The bundle that a generation was made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// Name of the bundle.
+    pub name: String,
+    /// Its sequence.
+    pub sequence: u64,
+    /// SHA-256 of its manifest, in hexadecimal.
+    pub sha256: String,
+    /// Until when it should be replaced, in seconds since 1970.
+    pub expires: u64,
+}
+
 /// Module, pack and policy that judge together. Never changes.
 #[derive(Debug)]
 pub struct Generation {
     number: u64,
+    origin: Option<Origin>,
     parts: Parts,
     policy_table: Vec<u8>,
+    pub(crate) stats: Arc<Stats>,
     pub(crate) memory_module: wasmtime::Module,
 }
 
 impl Generation {
-    fn new(runtime: &Runtime, number: u64, parts: Parts) -> Result<Generation, LoadError> {
+    fn new(runtime: &Runtime, number: u64, parts: Parts, origin: Option<Origin>) -> Result<Generation, LoadError> {
         let memory_module = parts.pack.memory_module(runtime.engine(), parts.module.pages)?;
-        let generation = Generation { number, policy_table: parts.policy.table(), parts, memory_module };
+        let stats = Arc::new(Stats::new(&parts.pack.pack()));
+        let policy_table = parts.policy.table();
+        let generation = Generation { number, origin, policy_table, stats, parts, memory_module };
         // Starts once before any message depends on it; this also maps the pack.
         let instance = Instance::new(runtime, &generation).map_err(LoadError::Start)?;
         runtime.bury(instance);
@@ -48,10 +71,22 @@ impl Generation {
         self.number
     }
 
+    /// The bundle it was made from, if it was one.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.origin.as_ref()
+    }
+
     /// What it is made of.
     #[must_use]
     pub fn parts(&self) -> &Parts {
         &self.parts
+    }
+
+    /// What it has judged so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.stats.counts()
     }
 
     /// What a message on that channel gets when the filter fails on it.
@@ -79,8 +114,18 @@ pub struct Filter {
 struct Shared {
     runtime: Runtime,
     current: ArcSwap<Generation>,
+    trial: ArcSwapOption<Trial>,
+    strikes: ArcSwapOption<Strikes>,
     /// Held while a generation is made, so that numbers ascend in the order of swaps.
-    swapping: Mutex<()>,
+    swapping: Mutex<Swapping>,
+    refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Swapping {
+    last_number: u64,
+    /// Counters of the newest generations, the one that judges included, the newest last.
+    history: VecDeque<(u64, Arc<Stats>)>,
 }
 
 impl Filter {
@@ -89,9 +134,21 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy.
     pub fn new(runtime: &Runtime, parts: Parts) -> Result<Filter, LoadError> {
-        let first = Generation::new(runtime, 1, parts)?;
-        let shared =
-            Shared { runtime: runtime.clone(), current: ArcSwap::from_pointee(first), swapping: Mutex::new(()) };
+        Filter::with_origin(runtime, parts, None)
+    }
+
+    /// As [`new`](Filter::new), of a bundle.
+    pub(crate) fn with_origin(runtime: &Runtime, parts: Parts, origin: Option<Origin>) -> Result<Filter, LoadError> {
+        let first = Generation::new(runtime, 1, parts, origin)?;
+        let history = VecDeque::from([(1, first.stats.clone())]);
+        let shared = Shared {
+            runtime: runtime.clone(),
+            current: ArcSwap::from_pointee(first),
+            trial: ArcSwapOption::empty(),
+            strikes: ArcSwapOption::empty(),
+            swapping: Mutex::new(Swapping { last_number: 1, history }),
+            refused: AtomicU64::new(0),
+        };
         Ok(Filter { shared: Arc::new(shared) })
     }
 
@@ -101,11 +158,87 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy. The old generation goes on.
     pub fn swap(&self, parts: Parts) -> Result<u64, LoadError> {
-        let _one_at_a_time = self.shared.swapping.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let number = self.generation().number + 1;
-        let next = Generation::new(&self.shared.runtime, number, parts)?;
+        self.swap_with_origin(parts, None)
+    }
+
+    /// As [`swap`](Filter::swap), to a bundle.
+    pub(crate) fn swap_with_origin(&self, parts: Parts, origin: Option<Origin>) -> Result<u64, LoadError> {
+        let mut swapping = self.swapping();
+        let next = self.next(&mut swapping, parts, origin)?;
+        let number = next.number();
+        swapping.history.push_back((number, next.stats.clone()));
+        if swapping.history.len() > HISTORY + 1 {
+            swapping.history.pop_front();
+        }
         self.shared.current.store(Arc::new(next));
         Ok(number)
+    }
+
+    fn swapping(&self) -> MutexGuard<'_, Swapping> {
+        self.shared.swapping.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next(&self, swapping: &mut Swapping, parts: Parts, origin: Option<Origin>) -> Result<Generation, LoadError> {
+        let next = Generation::new(&self.shared.runtime, swapping.last_number + 1, parts, origin);
+        match &next {
+            Ok(_) => swapping.last_number += 1,
+            Err(_) => _ = self.shared.refused.fetch_add(1, Ordering::Relaxed),
+        }
+        next
+    }
+
+    /// Tries parts out on live messages of the senders in `share` of 10,000 buckets, beside the generation
+    /// that judges: watching only, or judging those senders' messages. Replaces a trial that runs. Returns
+    /// the number of the trial's generation; [`swap`](Filter::swap) to the same parts makes them judge all.
+    ///
+    /// # Errors
+    /// If the module does not start with that pack and policy.
+    pub fn try_out(&self, parts: Parts, mode: TrialMode, share: u16) -> Result<u64, LoadError> {
+        let mut swapping = self.swapping();
+        let next = self.next(&mut swapping, parts, None)?;
+        let number = next.number();
+        self.shared.trial.store(Some(Arc::new(Trial::new(Arc::new(next), mode, share))));
+        Ok(number)
+    }
+
+    /// Ends the trial and returns it.
+    pub fn end_trial(&self) -> Option<Arc<Trial>> {
+        self.shared.trial.swap(None)
+    }
+
+    /// The trial that runs.
+    #[must_use]
+    pub fn trial(&self) -> Option<Arc<Trial>> {
+        self.shared.trial.load_full()
+    }
+
+    /// Whether this trial, or none, is the one that runs.
+    pub(crate) fn is_trial(&self, known: Option<&Arc<Trial>>) -> bool {
+        match (&*self.shared.trial.load(), known) {
+            (None, None) => true,
+            (Some(runs), Some(known)) => Arc::ptr_eq(runs, known),
+            _ => false,
+        }
+    }
+
+    /// Counts messages that are held or blocked by their senders from here on.
+    pub fn count_strikes(&self, strikes: Strikes) {
+        self.shared.strikes.store(Some(Arc::new(strikes)));
+    }
+
+    pub(crate) fn strikes(&self) -> Option<Arc<Strikes>> {
+        self.shared.strikes.load_full()
+    }
+
+    /// How often a swap was refused.
+    #[must_use]
+    pub fn swaps_refused(&self) -> u64 {
+        self.shared.refused.load(Ordering::Relaxed)
+    }
+
+    /// Counters of the newest generations, the one that judges last.
+    pub(crate) fn history(&self) -> Vec<(u64, Arc<Stats>)> {
+        self.swapping().history.iter().cloned().collect()
     }
 
     /// The generation that judges now.

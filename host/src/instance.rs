@@ -17,6 +17,8 @@ pub(crate) struct Instance {
     out_address: usize,
     deadline_ticks: u64,
     terms_count: usize,
+    /// Memory from which on it is to be replaced.
+    worn_bytes: usize,
 }
 
 impl fmt::Debug for Instance {
@@ -71,7 +73,8 @@ impl Instance {
             code => return Err(ScanFailure::Refused(code)),
         }
         let terms_count = generation.parts().pack.pack().terms_count();
-        Ok(Instance { store, memory, scan, in_address, out_address, deadline_ticks, terms_count })
+        let worn_bytes = memory_bytes - runtime.config().memory_bytes_max / 3;
+        Ok(Instance { store, memory, scan, in_address, out_address, deadline_ticks, terms_count, worn_bytes })
     }
 
     /// Judges a batch that fits the areas. Returns how many verdicts stand, in `judged` from the first
@@ -91,7 +94,9 @@ impl Instance {
             Ok(code) => Some(ScanFailure::Refused(code)),
             Err(error) => Some(failure(&error)),
         };
-        // A guest cannot shrink its memory, so the area is still there; what is in it is hearsay.
+        // What one message said is nothing to the next. A guest cannot shrink its memory, so the area is there.
+        self.memory.data_mut(&mut self.store)[self.in_address..][..length].fill(0);
+        // So is this one, and what is in it is hearsay.
         let output = &self.memory.data(&self.store)[self.out_address..][..OUT_BYTES];
         let word =
             |at: usize| u32::from_le_bytes([output[at], output[at + 1], output[at + 2], output[at + 3]]) as usize;
@@ -107,6 +112,12 @@ impl Instance {
             None if done < messages.len() => (done, Some(ScanFailure::Answer)),
             failure => (done, failure),
         }
+    }
+
+    /// Whether it should be replaced before it runs into its limit: memory only ever grows, and a filter
+    /// that leaks would fail on a message that is not to blame.
+    pub(crate) fn is_worn(&self) -> bool {
+        self.memory_bytes() >= self.worn_bytes
     }
 
     /// Bytes of linear memory, the mapped pack included.

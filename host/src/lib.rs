@@ -9,6 +9,9 @@
 //! ```
 //!
 //! A [`Runtime`] is made once a process, a [`Filter`] for each pipeline, a [`Worker`] for each thread.
+//! In production the parts come as signed bundles ([`bundle`]), what was decided goes to a log without texts
+//! ([`log`]), and figures to [`Metrics`].
+//!
 //! A message cannot fail: where the sandbox breaks on one, that message alone gets what the policy says
 //! of failures, and the rest of the batch is judged.
 //!
@@ -33,22 +36,34 @@
 //! # }
 //! ```
 
+pub mod bundle;
+mod cache;
+mod clock;
 mod config;
 mod error;
 mod filter;
 mod instance;
+pub mod log;
+mod metrics;
 mod pack_image;
 mod runtime;
 mod sources;
+mod stats;
+mod strikes;
+mod trial;
 mod watch;
 mod worker;
 
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
-pub use filter::{Filter, Generation, Parts};
+pub use filter::{Filter, Generation, Origin, Parts};
+pub use metrics::Metrics;
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};
 pub use sources::{Defaults, ListFolder, Loaded, Sources, today};
+pub use stats::{Breakers, Counts, Trip};
+pub use strikes::Strikes;
+pub use trial::{Trial, TrialMode, TrialReport};
 pub use watch::{WatchEvent, Watcher};
 pub use worker::{Judged, Worker};
 

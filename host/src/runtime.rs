@@ -12,10 +12,15 @@ use wasmparser::{Parser, Payload};
 use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
 
 use crate::instance::Instance;
-use crate::{LoadError, PackImage, RuntimeConfig};
+use crate::{LoadError, PackImage, RuntimeConfig, cache};
 
 /// How often the clock of the engine ticks. Ending a loop costs at most this more than the deadline.
 const TICK: Duration = Duration::from_millis(2);
+/// Most functions of a module; the filter has some 700.
+const FUNCTIONS_MAX: u32 = 20_000;
+/// Largest function, in bytes, and most locals of one: compiling takes more than linear time in both.
+const FUNCTION_BYTES_MAX: usize = 512 << 10;
+const LOCALS_MAX: u32 = 2_000;
 
 /// What all filters of a process share. Make one.
 #[derive(Clone, Debug)]
@@ -82,8 +87,7 @@ impl Runtime {
     /// If it is not a filter module for this version; the check that failed is named.
     pub fn module(&self, wasm: &[u8]) -> Result<Module, LoadError> {
         let pages = inspect(wasm, self.shared.config.module_bytes_max)?;
-        let compiled = wasmtime::Module::from_binary(&self.shared.engine, wasm);
-        let compiled = compiled.map_err(|error| LoadError::NotAModule(format!("{error:#}")))?;
+        let compiled = self.compile(wasm)?;
         let has = |name: &str, params: &str, results: &str| {
             let of_type = |export: ExportType<'_>| match export.ty() {
                 ExternType::Func(ty) => {
@@ -103,6 +107,23 @@ impl Runtime {
             return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
         }
         Ok(Module { compiled, pages, wasm: wasm.into() })
+    }
+
+    /// Compiles a module, or takes it from the cache.
+    fn compile(&self, wasm: &[u8]) -> Result<wasmtime::Module, LoadError> {
+        let engine = &self.shared.engine;
+        let cache = self.shared.config.module_cache.as_deref();
+        if let Some(module) = cache.and_then(|folder| cache::load(folder, engine, wasm)) {
+            return Ok(module);
+        }
+        let compiled = wasmtime::Module::from_binary(engine, wasm);
+        let compiled = compiled.map_err(|error| LoadError::NotAModule(format!("{error:#}")))?;
+        if let Some(folder) = cache
+            && let Err(error) = cache::keep(folder, engine, wasm, &compiled)
+        {
+            tracing::warn!("a compiled module cannot be kept in {}: {error}", folder.display());
+        }
+        Ok(compiled)
     }
 
     /// Checks a pack, as the compiler or a file gives it.
@@ -186,6 +207,25 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
                         }
                         _ => return Err(LoadError::Import(format!("{}.{}", import.module, import.name))),
                     }
+                }
+            }
+            Payload::CodeSectionStart { count, .. } if count > FUNCTIONS_MAX => {
+                return Err(not_a_module(format!("{count} functions, the limit is {FUNCTIONS_MAX}")));
+            }
+            Payload::CodeSectionEntry(body) => {
+                let length = body.range().len();
+                if length > FUNCTION_BYTES_MAX {
+                    return Err(not_a_module(format!(
+                        "a function of {length} bytes, the limit is {FUNCTION_BYTES_MAX}"
+                    )));
+                }
+                let locals = body.get_locals_reader().map_err(|error| not_a_module(error.to_string()))?;
+                let mut count = 0u32;
+                for local in locals {
+                    count = count.saturating_add(local.map_err(|error| not_a_module(error.to_string()))?.0);
+                }
+                if count > LOCALS_MAX {
+                    return Err(not_a_module(format!("a function with {count} locals, the limit is {LOCALS_MAX}")));
                 }
             }
             _ => {}

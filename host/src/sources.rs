@@ -119,7 +119,8 @@ impl Sources {
     }
 }
 
-fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
+/// The table of a policy for the categories of a pack.
+pub(crate) fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
     let pack = pack.pack();
     let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
     policy.resolve(&categories)
@@ -201,7 +202,7 @@ fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u
 }
 
 /// The lists of a folder, in the order of their names: every TOML file one folder down.
-fn list_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
+pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let mut files = Vec::new();
     for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
         files.extend(entries(&path)?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml")));

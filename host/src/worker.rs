@@ -2,13 +2,15 @@
 //! batches, and makes sure that every message gets exactly one verdict.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tamis_guest::wire::batch_len;
-use tamis_guest::{Message, Verdict, VerdictFlags};
+use tamis_guest::{Action, Message, Verdict, VerdictFlags};
 
 use crate::filter::{Filter, Generation};
 use crate::instance::Instance;
-use crate::{LoadError, ScanFailure};
+use crate::strikes::Strike;
+use crate::{LoadError, Runtime, ScanFailure, Trial, TrialMode};
 
 /// The verdict on one message, and where it came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -19,12 +21,22 @@ pub struct Judged {
     pub generation: u64,
     /// Why the filter has no verdict of its own.
     pub failure: Option<ScanFailure>,
+    /// How many messages of this sender were held or blocked lately, this one included; 0 unless
+    /// [`Filter::count_strikes`] was called.
+    pub strikes: u32,
 }
 
 /// Judges messages on one thread.
 #[derive(Debug)]
 pub struct Worker {
     filter: Filter,
+    seat: Seat,
+    trial: Option<(Arc<Trial>, Seat)>,
+}
+
+/// A generation with the sandbox of this thread.
+#[derive(Debug)]
+struct Seat {
     generation: Arc<Generation>,
     /// `None` after a failure, until the next message needs one.
     instance: Option<Instance>,
@@ -34,26 +46,36 @@ impl Worker {
     pub(crate) fn new(filter: Filter) -> Result<Worker, LoadError> {
         let generation = filter.generation();
         let instance = Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?;
-        Ok(Worker { filter, generation, instance: Some(instance) })
+        Ok(Worker { filter, seat: Seat { generation, instance: Some(instance) }, trial: None })
     }
 
     /// The generation that judged the last messages; look terms up in its pack.
     #[must_use]
     pub fn generation(&self) -> &Arc<Generation> {
-        &self.generation
+        &self.seat.generation
+    }
+
+    /// The generation that gave this verdict, of the last call: [`generation`](Worker::generation), or the one
+    /// on trial.
+    #[must_use]
+    pub fn generation_of(&self, judged: &Judged) -> &Arc<Generation> {
+        match &self.trial {
+            Some((_, seat)) if seat.generation.number() == judged.generation => &seat.generation,
+            _ => &self.seat.generation,
+        }
     }
 
     /// Bytes of the sandbox's memory, the shared pack included.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.instance.as_ref().map_or(0, Instance::memory_bytes)
+        self.seat.instance.as_ref().map_or(0, Instance::memory_bytes)
     }
 
     /// Judges messages: `judged[i]` is the answer to `messages[i]`, all by one generation, the newest
-    /// when the call began. Up to 64 messages cross into the sandbox at once; give it that many when
-    /// you have them. Reuses what `judged` holds.
+    /// when the call began, but for those of senders whom a trial judges. Up to 64 messages cross into the
+    /// sandbox at once; give it that many when you have them. Reuses what `judged` holds.
     ///
-    /// Costs about 40 ns a message more than the scan itself, and 100 ns more a call.
+    /// Costs about 40 ns a message more than the scan itself, and 200 ns more a call.
     pub fn scan(&mut self, messages: &[Message<'_>], judged: &mut Vec<Judged>) {
         self.follow();
         self.scan_pinned(messages, judged);
@@ -63,6 +85,91 @@ impl Worker {
     /// callers that looked something up in it, such as the number of a channel.
     pub fn scan_pinned(&mut self, messages: &[Message<'_>], judged: &mut Vec<Judged>) {
         judged.resize_with(messages.len(), Judged::default);
+        if !self.filter.is_trial(self.trial.as_ref().map(|(trial, _)| trial)) {
+            self.follow_trial();
+        }
+        let runtime = self.filter.runtime();
+        match &mut self.trial {
+            None => self.seat.scan(runtime, messages, judged),
+            Some((trial, on_trial)) => scan_with_trial(runtime, &mut self.seat, trial, on_trial, messages, judged),
+        }
+        if let Some(strikes) = self.filter.strikes() {
+            let now = Instant::now();
+            for (message, judged) in messages.iter().zip(judged.iter_mut()) {
+                let is_strike = if judged.verdict.action >= Action::Hold { Strike::Yes } else { Strike::No };
+                judged.strikes =
+                    if message.sender.is_empty() { 0 } else { strikes.count(message.sender, is_strike, now) };
+            }
+        }
+    }
+
+    /// Moves to the newest generation, as [`scan`](Worker::scan) does by itself; see
+    /// [`scan_pinned`](Worker::scan_pinned).
+    pub fn follow(&mut self) {
+        if self.filter.is_current(&self.seat.generation) {
+            return;
+        }
+        self.seat.generation = self.filter.generation();
+        if let Some(old) = self.seat.instance.take() {
+            self.filter.runtime().bury(old);
+        }
+    }
+
+    fn follow_trial(&mut self) {
+        if let Some((_, Seat { instance: Some(old), .. })) = self.trial.take() {
+            self.filter.runtime().bury(old);
+        }
+        self.trial = self.filter.trial().map(|trial| {
+            let generation = trial.generation().clone();
+            (trial, Seat { generation, instance: None })
+        });
+    }
+}
+
+/// Judges with a generation on trial beside.
+fn scan_with_trial(
+    runtime: &Runtime,
+    seat: &mut Seat,
+    trial: &Trial,
+    on_trial: &mut Seat,
+    messages: &[Message<'_>],
+    judged: &mut [Judged],
+) {
+    let (taken, others): (Vec<usize>, Vec<usize>) = (0..messages.len()).partition(|&at| trial.takes(&messages[at]));
+    // Its policy may number channels in another way.
+    let (live, tried) = (&seat.generation.parts().policy, &on_trial.generation.parts().policy);
+    let translated = |at: &usize| {
+        let message = messages[*at];
+        let name = live.channels().get(usize::from(message.channel.0));
+        Message { channel: name.map(|name| tried.channel(name)).unwrap_or_default(), ..message }
+    };
+    let for_trial: Vec<Message<'_>> = taken.iter().map(translated).collect();
+    let mut by_trial = vec![Judged::default(); taken.len()];
+    on_trial.scan(runtime, &for_trial, &mut by_trial);
+    match trial.mode() {
+        TrialMode::Watch => {
+            seat.scan(runtime, messages, judged);
+            for (at, tried) in taken.into_iter().zip(&by_trial) {
+                trial.compare(&judged[at], tried);
+            }
+        }
+        TrialMode::Judge => {
+            let rest: Vec<Message<'_>> = others.iter().map(|&at| messages[at]).collect();
+            let mut by_live = vec![Judged::default(); rest.len()];
+            seat.scan(runtime, &rest, &mut by_live);
+            for (at, one) in taken.into_iter().zip(by_trial).chain(others.into_iter().zip(by_live)) {
+                judged[at] = one;
+            }
+        }
+    }
+}
+
+impl Seat {
+    fn scan(&mut self, runtime: &Runtime, messages: &[Message<'_>], judged: &mut [Judged]) {
+        if messages.is_empty() {
+            return;
+        }
+        let start = Instant::now();
         for answer in judged.iter_mut() {
             answer.generation = self.generation.number();
             answer.failure = None;
@@ -70,31 +177,20 @@ impl Worker {
         let mut from = 0;
         while from < messages.len() {
             let end = from + batch_len(&messages[from..]).max(1);
-            from += self.scan_batch(&messages[from..end], &mut judged[from..end]);
+            from += self.scan_batch(runtime, &messages[from..end], &mut judged[from..end]);
         }
-    }
-
-    /// Moves to the newest generation, as [`scan`](Worker::scan) does by itself; see
-    /// [`scan_pinned`](Worker::scan_pinned).
-    pub fn follow(&mut self) {
-        if self.filter.is_current(&self.generation) {
-            return;
-        }
-        self.generation = self.filter.generation();
-        if let Some(old) = self.instance.take() {
-            self.filter.runtime().bury(old);
-        }
+        self.generation.stats.add(&self.generation.parts().pack.pack(), judged, start.elapsed());
     }
 
     /// Judges the batch, or at least the first message of it; returns how many.
-    fn scan_batch(&mut self, messages: &[Message<'_>], judged: &mut [Judged]) -> usize {
-        let (done, failure) = self.attempt(messages, judged);
+    fn scan_batch(&mut self, runtime: &Runtime, messages: &[Message<'_>], judged: &mut [Judged]) -> usize {
+        let (done, failure) = self.attempt(runtime, messages, judged);
         if failure.is_none() || done == messages.len() {
             return done;
         }
         // The message at the cursor is the suspect: once more, alone, in a fresh sandbox.
         let (poisoned, answer) = (&messages[done..=done], &mut judged[done..=done]);
-        if let (0, Some(failure)) = self.attempt(poisoned, answer) {
+        if let (0, Some(failure)) = self.attempt(runtime, poisoned, answer) {
             let channel = poisoned[0].channel;
             answer[0].verdict.action = self.generation.failure_action(channel);
             answer[0].verdict.flags = VerdictFlags::default();
@@ -104,19 +200,25 @@ impl Worker {
         done + 1
     }
 
-    fn attempt(&mut self, messages: &[Message<'_>], judged: &mut [Judged]) -> (usize, Option<ScanFailure>) {
+    fn attempt(
+        &mut self,
+        runtime: &Runtime,
+        messages: &[Message<'_>],
+        judged: &mut [Judged],
+    ) -> (usize, Option<ScanFailure>) {
         let instance = match &mut self.instance {
             Some(instance) => instance,
-            none => match Instance::new(self.filter.runtime(), &self.generation) {
+            none => match Instance::new(runtime, &self.generation) {
                 Ok(instance) => none.insert(instance),
                 Err(failure) => return (0, Some(failure)),
             },
         };
         let (done, failure) = instance.scan(messages, judged);
-        if failure.is_some()
-            && let Some(broken) = self.instance.take()
+        let is_worn = instance.is_worn();
+        if (failure.is_some() || is_worn)
+            && let Some(old) = self.instance.take()
         {
-            self.filter.runtime().bury(broken);
+            runtime.bury(old);
         }
         (done, failure)
     }

@@ -25,6 +25,19 @@ pub(crate) enum Command {
     Lists(ListsArgs),
     /// Compile lists to a pack
     Compile(CompileArgs),
+    /// Make, sign, check and publish bundles of lists, policy and module
+    #[command(subcommand)]
+    Bundle(crate::bundle::BundleCommand),
+    /// Check, purge and export a decision log
+    #[command(subcommand)]
+    Log(crate::log::LogCommand),
+    /// Check a candidate bundle; the host runs this by itself, within limits
+    #[command(hide = true)]
+    Admit {
+        /// Limits and cache, from the host
+        #[arg(allow_hyphen_values = true)]
+        limits: Vec<std::ffi::OsString>,
+    },
     /// Measure the filter on your own lists and messages
     Bench(BenchArgs),
 }
@@ -92,9 +105,35 @@ pub(crate) struct CheckArgs {
     /// Replace lists, policy and module when their files change, while messages flow
     #[arg(long)]
     pub(crate) watch: bool,
+    #[command(flatten)]
+    pub(crate) bundles: BundleSourceArgs,
+    /// Write a decision log to this folder: what was decided by which lists, without what was said
+    #[arg(long, value_name = "DIR")]
+    pub(crate) log: Option<PathBuf>,
     /// Files of messages; `-` or none is standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// Signed bundles instead of files. With these there is no way past the signature.
+#[derive(Clone, Debug, Default, ArgGroup)]
+pub(crate) struct BundleSourceArgs {
+    /// Follow the signed bundles of this folder, or of this HTTP(S) address
+    #[arg(long, value_name = "DIR|URL", requires_all = ["trust", "state"],
+        conflicts_with_all = ["lists", "terms", "policy", "module", "watch"])]
+    pub(crate) bundles: Option<String>,
+    /// Which keys may sign what
+    #[arg(long, value_name = "FILE", requires = "bundles")]
+    pub(crate) trust: Option<PathBuf>,
+    /// Folder of this host for the last good bundles
+    #[arg(long, value_name = "DIR", requires = "bundles")]
+    pub(crate) state: Option<PathBuf>,
+    /// Name of the bundles
+    #[arg(long, value_name = "NAME", default_value = "prod")]
+    pub(crate) name: String,
+    /// How often to look for a new one, in seconds; a folder is also watched
+    #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(crate) every: u64,
 }
 
 /// Compiles lists to a pack, which loads in milliseconds. A pack fits the version that made it.

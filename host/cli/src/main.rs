@@ -1,11 +1,13 @@
 //! `tamis`: judge messages, keep lists, compile them, measure. This file only chooses the command; each has its own.
 
 mod args;
+mod bundle;
 mod commands;
 mod defaults;
 mod input;
 mod json;
 mod lists;
+mod log;
 mod text;
 
 use std::io::ErrorKind;
@@ -32,6 +34,9 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(args),
         Command::Lists(args) => lists::run(args),
         Command::Compile(args) => commands::compile::run(args),
+        Command::Admit { limits } => commands::admit::run(limits),
+        Command::Bundle(command) => bundle::run(command),
+        Command::Log(command) => log::run(command),
         Command::Bench(args) => commands::bench::run(args),
     };
     match outcome {

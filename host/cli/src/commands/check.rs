@@ -1,24 +1,38 @@
 //! `tamis check`: judges messages as they come, and follows changed files while it does.
 
+use std::env;
+use std::fs;
 use std::io::{self, Write};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
 use tamis_guest::Action;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
-use tamis_host::{Generation, WatchEvent, Watcher, Worker};
+use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
+use tamis_host::log::{Log, LogConfig};
+use tamis_host::{Breakers, Generation, Runtime, RuntimeConfig, WatchEvent, Watcher, Worker};
 
 use crate::Outcome;
-use crate::args::{CheckArgs, CheckFormat};
-use crate::defaults::{Started, start};
+use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
+use crate::defaults::{self, Started, start};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
 use crate::text;
 
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let inputs = input::open(&args.files)?;
+    let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
+    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.clone())).transpose()?;
+    if let Some(follower) = follower {
+        let worker = follower.updater().filter().worker()?;
+        let outcome = judge_all(args, inputs, worker, log.as_deref());
+        // A bundle that is being taken is taken and told before the end.
+        drop(follower);
+        return outcome;
+    }
     let Started { filter, sources, defaults, .. } = start(&args.sources)?;
-    let mut worker = filter.worker()?;
+    let worker = filter.worker()?;
     let _watcher = if args.watch {
         if sources.is_empty() {
             bail!("--watch has nothing to watch; name --lists, --terms, --policy or --module");
@@ -27,7 +41,70 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     } else {
         None
     };
+    judge_all(args, inputs, worker, log.as_deref())
+}
 
+/// Follows signed bundles. The first that is there judges before this returns.
+fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result<Follower> {
+    let BundleSourceArgs { trust: Some(trust), state: Some(state), name, every, .. } = &args.bundles else {
+        bail!("--bundles needs --trust and --state");
+    };
+    let text = fs::read_to_string(trust).with_context(|| format!("cannot read {}", trust.display()))?;
+    // This very program, so that what checks is what runs.
+    let mut admission = Admission::default();
+    let program = env::current_exe().context("cannot find this program, to check bundles in a process of its own")?;
+    admission.process(AdmissionProcess::new(program, ["admit".into()]));
+    let config = UpdaterConfig { name: name.clone(), trust: Trust::parse(&text)?, state: state.clone(), admission };
+    let runtime = Runtime::new(RuntimeConfig::default().module_cache(&state.join("modules")))?;
+    let (updater, passed_over) = Updater::start(&runtime, config, defaults::defaults(&runtime)?)?;
+    for refusal in passed_over {
+        text::error(&refusal.into());
+        text::note("a bundle that was kept was passed over");
+    }
+    let on_event = move |event| {
+        if let Some(log) = &log {
+            log.note_event(&event);
+        }
+        show_bundle_event(event);
+    };
+    let every = Duration::from_secs(*every);
+    let mut follower = Follower::new(updater, Source::parse(from)?, every, Breakers::default(), on_event);
+    follower.look();
+    if follower.updater().active().is_none() {
+        text::note("there is no bundle yet; the built-in lists judge until there is one");
+    }
+    Ok(follower.spawn()?)
+}
+
+fn show_bundle_event(event: FollowEvent) {
+    match event {
+        FollowEvent::Swapped { generation, sequence, terms, .. } => text::note(&format!(
+            "generation {generation} judges from here on: sequence {sequence}, {} terms",
+            text::count(terms as u64)
+        )),
+        FollowEvent::Refused(refusal) => {
+            text::error(&refusal.into());
+            text::note("the bundle was refused; the running generation goes on");
+        }
+        FollowEvent::Expired { seconds } => {
+            text::note(&format!("the bundle should have been replaced {} s ago; it filters on", text::count(seconds)));
+        }
+        FollowEvent::Emergency { generation } => {
+            text::note(&format!("an emergency file was taken, generation {generation} judges from here on"));
+        }
+        FollowEvent::TakenBack { generation, trip } => {
+            text::note(&format!("the bundle was taken back, generation {generation} judges from here on: {trip}"));
+        }
+        event => text::note(&format!("{event:?}")),
+    }
+}
+
+fn judge_all(
+    args: &CheckArgs,
+    inputs: Vec<input::Input>,
+    mut worker: Worker,
+    log: Option<&Log>,
+) -> anyhow::Result<Outcome> {
     let mut report = Report::new(args.format);
     let mut lines = Vec::new();
     let mut judged = Vec::new();
@@ -38,7 +115,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         while more {
             lines.clear();
             more = input.read(BATCH_MESSAGES_MAX, &mut lines, &mut problems)?;
-            judge(&mut worker, &lines, &mut judged);
+            judge(&mut worker, &lines, &mut judged, log);
             report.write(&lines, &judged, worker.generation())?;
             for problem in problems.drain(..) {
                 report.outcome = Outcome::Wrong;
@@ -52,11 +129,16 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     report.finish(started, worker.generation())
 }
 
-fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<tamis_host::Judged>) {
+fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<tamis_host::Judged>, log: Option<&Log>) {
     worker.follow();
     let generation = worker.generation().clone();
     let messages: Vec<_> = lines.iter().map(|line| line.message(&generation.parts().policy)).collect();
     worker.scan_pinned(&messages, judged);
+    if let Some(log) = log {
+        for (message, judged) in messages.iter().zip(judged.iter()) {
+            log.note(&generation, message, judged);
+        }
+    }
 }
 
 fn show_event(event: WatchEvent) {

@@ -1,0 +1,123 @@
+//! The flags of `tamis bundle`.
+
+use std::path::PathBuf;
+
+use clap::{Args as ArgGroup, Subcommand};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleCommand {
+    /// Make a key pair and show its lines for a trust file
+    Keys(KeysArgs),
+    /// Make a bundle of a folder of lists
+    Build(BuildArgs),
+    /// Add a signature to a bundle
+    Sign(SignArgs),
+    /// Take a bundle through every check a host makes
+    Verify(VerifyArgs),
+    /// Show what a bundle says of itself, and check that its digests are right
+    Inspect(InspectArgs),
+    /// Put a signed bundle where hosts fetch it, whole and as changes
+    Publish(PublishArgs),
+    /// Make a bundle with the content of an old one and a new sequence, to be signed
+    Rollback(RollbackArgs),
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct KeysArgs {
+    /// Where to write: FILE.key, which is secret, and FILE.pub
+    #[arg(value_name = "FILE")]
+    pub(crate) base: PathBuf,
+    /// What it may sign: root, lists, policy, module, emergency
+    #[arg(long, value_name = "ROLE", value_delimiter = ',', default_value = "lists,policy")]
+    pub(crate) roles: Vec<String>,
+    /// File whose first line is the password of the secret key; without it the key is not encrypted
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct BuildArgs {
+    /// Folder of word lists, with taxonomy.toml and policy.toml
+    #[arg(long, value_name = "DIR")]
+    pub(crate) lists: PathBuf,
+    /// Name of the bundle; hosts take bundles of one name
+    #[arg(long, value_name = "NAME", default_value = "prod")]
+    pub(crate) name: String,
+    /// Sequence: above that of every bundle of this name before
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: u64,
+    /// After how many days a newer one should be there
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) expires_days: u64,
+    /// Filter module to ship with it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) module: Option<PathBuf>,
+    /// What changed, for people
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) note: String,
+    /// Where to write the bundle
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct SignArgs {
+    /// The bundle; it is replaced by one with the signature added
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// Secret key, as `tamis bundle keys` or `minisign -G` makes it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// File whose first line is the password of the key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct VerifyArgs {
+    /// The bundle
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// Trust file: which keys may sign what
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: PathBuf,
+    /// Name that the bundle must have
+    #[arg(long, value_name = "NAME", default_value = "prod")]
+    pub(crate) name: String,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct InspectArgs {
+    /// The bundle
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// Also write the bytes that are signed to this file, to check or sign them with minisign
+    #[arg(long, value_name = "FILE")]
+    pub(crate) manifest: Option<PathBuf>,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct PublishArgs {
+    /// The signed bundle
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// Folder that hosts follow, or that a web server serves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct RollbackArgs {
+    /// The old bundle, whole; `publish` keeps them as NAME-SEQUENCE.tamis
+    #[arg(value_name = "BUNDLE")]
+    pub(crate) bundle: PathBuf,
+    /// The new sequence, above the one that judges
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: u64,
+    /// After how many days a newer one should be there
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) expires_days: u64,
+    /// Where to write the bundle
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}

@@ -1,0 +1,208 @@
+//! `tamis bundle`: keys, and bundles from a folder of lists to the place where hosts fetch them. Secret keys
+//! are used here only; a host that follows bundles never needs one.
+
+mod args;
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, bail};
+use minisign::{KeyPair, SecretKey, SecretKeyBox};
+use tamis_host::bundle::{Admission, Bundle, BundleBuilder, Expected, Trust, publish, verify};
+use tamis_host::{Runtime, RuntimeConfig};
+
+pub(crate) use self::args::BundleCommand;
+use self::args::{BuildArgs, InspectArgs, KeysArgs, PublishArgs, RollbackArgs, SignArgs, VerifyArgs};
+use crate::text::{count, note};
+use crate::{Outcome, defaults, text};
+
+const DAY_S: u64 = 24 * 3600;
+
+pub(crate) fn run(command: &BundleCommand) -> anyhow::Result<Outcome> {
+    match command {
+        BundleCommand::Keys(args) => keys(args),
+        BundleCommand::Build(args) => build(args),
+        BundleCommand::Sign(args) => sign(args),
+        BundleCommand::Verify(args) => verify_bundle(args),
+        BundleCommand::Inspect(args) => inspect(args),
+        BundleCommand::Publish(args) => publish_bundle(args),
+        BundleCommand::Rollback(args) => rollback(args),
+    }?;
+    Ok(Outcome::Clean)
+}
+
+fn keys(args: &KeysArgs) -> anyhow::Result<()> {
+    let password = password(args.password_file.as_deref())?;
+    let is_encrypted = password.is_some();
+    let pair = match password {
+        Some(password) => KeyPair::generate_encrypted_keypair(Some(password)),
+        None => KeyPair::generate_unencrypted_keypair(),
+    };
+    let pair = pair.context("cannot make a key")?;
+    let (secret, public) = (args.base.with_extension("key"), args.base.with_extension("pub"));
+    write_secret(&secret, &pair.sk.to_box(None)?.into_string())?;
+    fs::write(&public, pair.pk.to_box()?.into_string())
+        .with_context(|| format!("cannot write {}", public.display()))?;
+    let roles: Vec<String> = args.roles.iter().map(|role| format!("\"{role}\"")).collect();
+    let stanza = format!("[[key]]\npublic = \"{}\"\nroles = [{}]\n", pair.pk.to_base64(), roles.join(", "));
+    // What a trust file would not take is told now, and not on the hosts.
+    Trust::parse(&format!("version = 1\n{stanza}"))?;
+    let mut out = io::stdout();
+    write!(out, "{stanza}")?;
+    note(&format!("{}: keep it secret{}", secret.display(), if is_encrypted { "" } else { "; it is not encrypted" }));
+    note(&format!("{}: public; the lines above go into the hosts' trust file, after `version = 1`", public.display()));
+    Ok(())
+}
+
+/// Writes a file that only its owner can read, and never over another.
+fn write_secret(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.with_context(|| format!("cannot write {}; a key is never overwritten", path.display()))
+}
+
+fn password(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(path) = file else { return Ok(None) };
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(text.lines().next().unwrap_or_default().to_owned()))
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn build(args: &BuildArgs) -> anyhow::Result<()> {
+    let now = now_s();
+    let mut builder = BundleBuilder::new(&args.name, args.sequence, now, now + args.expires_days * DAY_S);
+    builder.folder(&args.lists)?.note(&args.note);
+    if let Some(path) = &args.module {
+        builder.module(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
+    }
+    let bundle = builder.finish()?;
+    write_bundle(&args.output, &bundle)?;
+    note(&format!("{}: {}; not signed yet", args.output.display(), summary(&bundle)));
+    Ok(())
+}
+
+fn sign(args: &SignArgs) -> anyhow::Result<()> {
+    let mut bundle = read_bundle(&args.bundle)?;
+    let key = read_key(&args.key, password(args.password_file.as_deref())?)?;
+    let manifest = bundle.manifest();
+    let comment = format!("tamis bundle {} sequence {}", manifest.name, manifest.sequence);
+    let signature = minisign::sign(None, &key, bundle.manifest_bytes(), Some(&comment), None)?;
+    bundle.add_signature(signature.into_string());
+    write_bundle(&args.bundle, &bundle)?;
+    note(&format!("{}: {} signatures", args.bundle.display(), bundle.signatures().len()));
+    Ok(())
+}
+
+fn read_key(path: &Path, password: Option<String>) -> anyhow::Result<SecretKey> {
+    let in_file = || format!("{} is no secret key that can be used", path.display());
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let parse = || SecretKeyBox::from_string(&text).with_context(in_file);
+    match password {
+        Some(_) => parse()?.into_secret_key(password).with_context(in_file),
+        None => match parse()?.into_unencrypted_secret_key() {
+            Ok(key) => Ok(key),
+            Err(error) => {
+                Err(error).with_context(|| format!("{}; if it is encrypted, name --password-file", in_file()))
+            }
+        },
+    }
+}
+
+fn verify_bundle(args: &VerifyArgs) -> anyhow::Result<()> {
+    let trust = fs::read_to_string(&args.trust).with_context(|| format!("cannot read {}", args.trust.display()))?;
+    let trust = Trust::parse(&trust)?;
+    let expected = Expected { trust: &trust, name: &args.name, mark: None, base: None, now: SystemTime::now() };
+    let verified = verify(read_bundle(&args.bundle)?, &expected)?;
+    let runtime = Runtime::new(&RuntimeConfig::default())?;
+    let defaults = defaults::defaults(&runtime)?;
+    let (_, report) = Admission::default().check(&runtime, &verified, &defaults, &[&defaults.module])?;
+    text::diagnostics(&report.warnings);
+    let mut out = io::stdout();
+    writeln!(
+        out,
+        "{}: good: {}, {} tests pass, {:.1} µs for a message of the size of an SMS",
+        args.bundle.display(),
+        summary(&verified.whole()),
+        count(report.tests as u64),
+        report.message_time.as_secs_f64() * 1e6
+    )?;
+    Ok(())
+}
+
+fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
+    let bundle = read_bundle(&args.bundle)?;
+    if let Some(path) = &args.manifest {
+        fs::write(path, bundle.manifest_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    let mut out = io::stdout();
+    writeln!(out, "{}", serde_json::to_string_pretty(bundle.manifest())?)?;
+    writeln!(out, "digest {}", bundle.digest())?;
+    for signature in bundle.signatures() {
+        let comment = signature.lines().find_map(|line| line.strip_prefix("trusted comment: "));
+        writeln!(out, "signature, not checked: {}", comment.unwrap_or("no comment"))?;
+    }
+    match bundle.base() {
+        Some(base) => writeln!(out, "written as changes to the bundle with the digest {base}")?,
+        None => {
+            bundle.unpack()?;
+            writeln!(out, "the parts have the digests above")?;
+        }
+    }
+    Ok(())
+}
+
+fn publish_bundle(args: &PublishArgs) -> anyhow::Result<()> {
+    let bundle = read_bundle(&args.bundle)?;
+    let changes = publish(&bundle, &args.to)?;
+    let changes = changes.map_or(String::new(), |bytes| format!(", {} bytes as changes", count(bytes as u64)));
+    note(&format!(
+        "{}: {}, {} bytes{changes}",
+        args.to.display(),
+        summary(&bundle),
+        count(bundle.encode().len() as u64)
+    ));
+    Ok(())
+}
+
+fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
+    let old = read_bundle(&args.bundle)?;
+    let was = old.manifest().sequence;
+    if args.sequence <= was {
+        bail!(
+            "sequence {} is not above {was}, that of the old bundle; hosts take only what is above what they run",
+            args.sequence
+        );
+    }
+    let now = now_s();
+    let expires = now + args.expires_days * DAY_S;
+    let bundle = old.renewed(args.sequence, now, expires, &format!("back to the content of sequence {was}"))?;
+    write_bundle(&args.output, &bundle)?;
+    note(&format!("{}: {}; not signed yet", args.output.display(), summary(&bundle)));
+    Ok(())
+}
+
+fn summary(bundle: &Bundle) -> String {
+    let manifest = bundle.manifest();
+    format!("`{}` sequence {}, {} terms", manifest.name, manifest.sequence, count(manifest.terms))
+}
+
+fn read_bundle(path: &Path) -> anyhow::Result<Bundle> {
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Bundle::decode(&bytes).with_context(|| path.display().to_string())
+}
+
+/// Writes beside and renames, so that nobody reads half a bundle.
+fn write_bundle(path: &Path, bundle: &Bundle) -> anyhow::Result<()> {
+    let mut beside = PathBuf::from(path);
+    beside.as_mut_os_string().push(".part");
+    let written = fs::write(&beside, bundle.encode()).and_then(|()| fs::rename(&beside, path));
+    written.with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,224 @@
+//! A host's own folder: the bundles that ran well, and the high-water mark. Everything is written beside,
+//! synced and renamed, so that a host that is killed at any point starts with what ran before.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::bundle::verify::verify_kept;
+use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Trust, Verified};
+
+/// How many bundles are kept.
+const KEPT: usize = 3;
+/// How many bundles that were taken back are remembered.
+const TAKEN_BACK_MAX: usize = 100;
+
+/// The newest bundle that ran here. Nothing older runs again.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// Its sequence.
+    pub sequence: u64,
+    /// Digest of its manifest.
+    pub sha256: String,
+    /// When it was made, in seconds since 1970.
+    pub created: u64,
+}
+
+/// A bundle that was taken back, and why.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct TakenBack {
+    sha256: String,
+    reason: String,
+}
+
+/// The folder. One process at a time.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+impl Store {
+    /// Opens the folder, or makes it, readable for its owner only.
+    ///
+    /// # Errors
+    /// If it cannot be made.
+    pub fn open(folder: &Path) -> Result<Store, Refusal> {
+        let store = Store { folder: folder.to_owned() };
+        let bundles = store.bundles();
+        fs::create_dir_all(&bundles).map_err(|error| Refusal::Store { path: bundles, error })?;
+        make_private(folder)?;
+        Ok(store)
+    }
+
+    fn bundles(&self) -> PathBuf {
+        self.folder.join("bundles")
+    }
+
+    fn mark_path(&self) -> PathBuf {
+        self.folder.join("mark.json")
+    }
+
+    fn taken_back_path(&self) -> PathBuf {
+        self.folder.join("taken-back.json")
+    }
+
+    /// The mark; `None` if nothing ran here yet.
+    ///
+    /// # Errors
+    /// If there is one that cannot be read. Nothing is loaded then: without the mark an old bundle could
+    /// come back.
+    pub fn mark(&self) -> Result<Option<Mark>, Refusal> {
+        read_json(&self.mark_path())
+    }
+
+    /// Moves the mark, once the bundle judges.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn advance(&self, mark: &Mark) -> Result<(), Refusal> {
+        write_json(&self.mark_path(), mark)
+    }
+
+    /// Keeps a bundle that passed every check, and deletes older ones beyond three.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep(&self, verified: &Verified) -> Result<(), Refusal> {
+        let name = format!("{:020}-{}.tamis", verified.manifest().sequence, verified.digest());
+        write_whole(&self.bundles().join(&name), &verified.whole().encode())?;
+        for old in self.names()?.into_iter().skip(KEPT) {
+            // One that stays is merely one more.
+            let _ = fs::remove_file(self.bundles().join(old));
+        }
+        Ok(())
+    }
+
+    /// Remembers that a bundle was taken back, so that it does not come again at the next start.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn take_back(&self, sha256: &str, reason: &str) -> Result<(), Refusal> {
+        let mut all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
+        all.push(TakenBack { sha256: sha256.to_owned(), reason: reason.to_owned() });
+        let from = all.len().saturating_sub(TAKEN_BACK_MAX);
+        write_json(&self.taken_back_path(), &all[from..])
+    }
+
+    /// Why a bundle was taken back, if it was.
+    ///
+    /// # Errors
+    /// If the record cannot be read.
+    pub fn why_taken_back(&self, sha256: &str) -> Result<Option<String>, Refusal> {
+        let all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
+        Ok(all.into_iter().find(|one| one.sha256 == sha256).map(|one| one.reason))
+    }
+
+    /// The bundles kept, the newest first, that are still whole and signed by keys that are still trusted.
+    /// Those that are not, with the reason.
+    ///
+    /// # Errors
+    /// If the folder cannot be read.
+    pub fn kept(&self, trust: &Trust, name: &str) -> Result<(Vec<Verified>, Vec<Refusal>), Refusal> {
+        let (mut good, mut bad) = (Vec::new(), Vec::new());
+        for file in self.names()? {
+            let read = read_limited(&self.bundles().join(file)).and_then(|bytes| Bundle::decode(&bytes));
+            match read.and_then(|bundle| verify_kept(bundle, trust, name)) {
+                Ok(verified) => match self.why_taken_back(verified.digest())? {
+                    None => good.push(verified),
+                    Some(reason) => bad.push(Refusal::TakenBack(reason)),
+                },
+                Err(refusal) => bad.push(refusal),
+            }
+        }
+        Ok((good, bad))
+    }
+
+    /// Keeps an emergency file that judges.
+    pub(crate) fn keep_emergency(&self, bytes: &[u8]) -> Result<(), Refusal> {
+        write_whole(&self.folder.join("emergency.json"), bytes)
+    }
+
+    /// The emergency file that was kept last.
+    pub(crate) fn emergency(&self) -> Option<Vec<u8>> {
+        fs::read(self.folder.join("emergency.json")).ok()
+    }
+
+    /// The sequence of the newest emergency file that judged here.
+    pub(crate) fn emergency_mark(&self) -> Result<u64, Refusal> {
+        Ok(read_json(&self.folder.join("emergency-mark.json"))?.unwrap_or(0))
+    }
+
+    /// Moves the mark of emergency files.
+    pub(crate) fn advance_emergency(&self, sequence: u64) -> Result<(), Refusal> {
+        write_json(&self.folder.join("emergency-mark.json"), &sequence)
+    }
+
+    /// Names of the bundles, the newest first.
+    fn names(&self) -> Result<Vec<String>, Refusal> {
+        let folder = self.bundles();
+        let failed = |error| Refusal::Store { path: folder.clone(), error };
+        let mut names = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".tamis") {
+                names.push(name);
+            }
+        }
+        names.sort_by(|one, next| next.cmp(one));
+        Ok(names)
+    }
+}
+
+/// Makes a folder readable for its owner only.
+pub(crate) fn make_private(folder: &Path) -> Result<(), Refusal> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(folder, private).map_err(|error| Refusal::Store { path: folder.to_owned(), error })?;
+    }
+    Ok(())
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
+    let failed = |error| Refusal::Store { path: path.to_owned(), error };
+    match fs::read(path) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(io::Error::other(error))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Refusal> {
+    let bytes = serde_json::to_vec(value)
+        .map_err(|error| Refusal::Store { path: path.to_owned(), error: io::Error::other(error) })?;
+    write_whole(path, &bytes)
+}
+
+/// Writes a file whole or not at all: beside, synced, renamed, and the folder synced.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    let beside = path.with_extension("part");
+    let write = || {
+        let mut file = File::create(&beside)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)?;
+        match path.parent() {
+            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+            _ => Ok(()),
+        }
+    };
+    write().map_err(|error| Refusal::Store { path: path.to_owned(), error })
+}
+
+/// Reads a file of at most the size of a bundle.
+pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, Refusal> {
+    let failed = |error: io::Error| Refusal::Fetch { from: path.display().to_string(), reason: error.to_string() };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok(bytes)
+}

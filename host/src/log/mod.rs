@@ -1,0 +1,45 @@
+//! The decision log: what was decided by which lists, without what was said. One JSON object a line.
+//!
+//! * A record names terms by number, list and category, places by span, sender and text by keyed hashes
+//!   (HMAC-SHA-256, a key a month, deleted with the records). The text itself is in it only if
+//!   [`LogConfig::text`] says so.
+//! * Each line holds the SHA-256 of the line before it in `prev`, across files: what was changed, or taken out
+//!   of the middle, is found by [`verify`].
+//! * Writing never holds up a scan: records go through a bounded queue, and those that find it full are counted,
+//!   in the next record's `lost` and in [`LogCounts`].
+//! * There are classes with a retention each, in files of their own: `decision` and `audit`, what happened to
+//!   bundles. `purge` says what was deleted.
+
+mod check;
+mod record;
+mod segment;
+mod write;
+
+pub use check::{ChainReport, LogError, Purged, Retention, export, purge, verify};
+pub use write::{Log, LogConfig, LogCounts, LoggedText};
+
+/// What a file of the log holds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum LogClass {
+    /// Verdicts.
+    Decision,
+    /// What happened to bundles.
+    Audit,
+    /// What was deleted.
+    Purge,
+}
+
+impl LogClass {
+    /// All classes.
+    pub const ALL: [LogClass; 3] = [LogClass::Decision, LogClass::Audit, LogClass::Purge];
+
+    /// Its name in files and records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            LogClass::Decision => "decision",
+            LogClass::Audit => "audit",
+            LogClass::Purge => "purge",
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Writing the log, on a thread of its own.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime};
+
+use arc_swap::ArcSwap;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use tamis_guest::{Action, Message};
+
+use crate::bundle::FollowEvent;
+use crate::log::LogClass;
+use crate::log::check::LogError;
+use crate::log::record::{Event, Noted, RECORD_VERSION};
+use crate::log::segment::Segments;
+use crate::{Generation, Judged};
+
+/// How often what was written is brought to the disk.
+const SYNC_EVERY: Duration = Duration::from_secs(1);
+const KEY_BYTES: usize = 32;
+
+/// Whether the text of a message is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LoggedText {
+    /// Never.
+    Nothing,
+    /// Of messages that are held or blocked. Whoever turns this on must keep the log as they keep messages.
+    HeldAndBlocked,
+}
+
+/// How the log is written.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Its folder; one process writes to it.
+    pub folder: PathBuf,
+    /// Name of this host, for the records.
+    pub host: String,
+    /// Of messages that were allowed without any match, one in so many is written; none if 0. Default 0.
+    pub clean_every: u64,
+    /// Whether the text is written. Default: never.
+    pub text: LoggedText,
+    /// How many records may wait. Default 8192; those beyond are lost and counted.
+    pub queue_max: usize,
+    /// Size at which a file is ended. Default 64 MiB.
+    pub file_bytes_max: u64,
+    /// Age at which a file is ended. Default one day.
+    pub file_age_max: Duration,
+}
+
+impl LogConfig {
+    /// The defaults.
+    #[must_use]
+    pub fn new(folder: &Path) -> LogConfig {
+        LogConfig {
+            folder: folder.to_owned(),
+            host: "tamis".to_owned(),
+            clean_every: 0,
+            text: LoggedText::Nothing,
+            queue_max: 8192,
+            file_bytes_max: 64 << 20,
+            file_age_max: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+/// How the log is doing.
+#[derive(Clone, Debug, Default)]
+pub struct LogCounts {
+    /// Records written.
+    pub written: Arc<AtomicU64>,
+    /// Records lost, because the queue was full or the disk failed.
+    pub lost: Arc<AtomicU64>,
+    /// Records that wait.
+    pub queued: Arc<AtomicU64>,
+}
+
+/// The log. Share it between threads; what was noted is written before it is dropped.
+#[derive(Debug)]
+pub struct Log {
+    sender: Option<SyncSender<Item>>,
+    thread: Option<JoinHandle<()>>,
+    counts: LogCounts,
+    key: Arc<ArcSwap<Key>>,
+    config: LogConfig,
+    clean: AtomicU64,
+    /// Held as long as the log is open.
+    _lock: File,
+}
+
+#[derive(Debug)]
+enum Item {
+    Decision(Box<Noted>),
+    Event(&'static str, SystemTime, serde_json::Value),
+}
+
+/// The key of a month.
+struct Key {
+    month: u32,
+    bytes: [u8; KEY_BYTES],
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Key").field("month", &self.month).finish_non_exhaustive()
+    }
+}
+
+impl Log {
+    /// Opens the log and begins new files.
+    ///
+    /// # Errors
+    /// If the folder cannot be written, or another process writes to it.
+    pub fn open(config: &LogConfig) -> Result<Log, LogError> {
+        let failed = |error| LogError::File { path: config.folder.clone(), error };
+        fs::create_dir_all(&config.folder).map_err(failed)?;
+        crate::bundle::make_private(&config.folder).map_err(|refusal| failed(io::Error::other(refusal.to_string())))?;
+        let lock = File::create(config.folder.join("lock")).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(LogError::InUse(config.folder.clone())),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let key = Arc::new(ArcSwap::from_pointee(read_key(&config.folder, SystemTime::now()).map_err(failed)?));
+        let counts = LogCounts::default();
+        let (sender, items) = mpsc::sync_channel(config.queue_max);
+        let writer = Writer {
+            decisions: Segments::open(&config.folder, LogClass::Decision).map_err(failed)?,
+            audit: Segments::open(&config.folder, LogClass::Audit).map_err(failed)?,
+            config: config.clone(),
+            counts: counts.clone(),
+            key: key.clone(),
+            lost_told: 0,
+        };
+        let thread = thread::Builder::new().name("tamis-log".to_owned()).spawn(move || writer.run(&items));
+        let thread = Some(thread.map_err(failed)?);
+        let clean = AtomicU64::new(0);
+        Ok(Log { sender: Some(sender), thread, counts, key, config: config.clone(), clean, _lock: lock })
+    }
+
+    /// How it is doing.
+    #[must_use]
+    pub fn counts(&self) -> LogCounts {
+        self.counts.clone()
+    }
+
+    /// Notes a verdict, given by `generation`. Costs about a microsecond for those that are written, and
+    /// never waits.
+    pub fn note(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
+        let verdict = &judged.verdict;
+        if verdict.action == Action::Allow && verdict.matches.is_empty() && judged.failure.is_none() {
+            let every = self.config.clean_every;
+            if every == 0 || !self.clean.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
+                return;
+            }
+        }
+        let key = self.key.load();
+        let text = match self.config.text {
+            LoggedText::HeldAndBlocked if verdict.action >= Action::Hold => {
+                Some(String::from_utf8_lossy(message.text).into_owned())
+            }
+            _ => None,
+        };
+        self.send(Item::Decision(Box::new(Noted {
+            generation: generation.clone(),
+            verdict: verdict.clone(),
+            failure: judged.failure.as_ref().map(ToString::to_string),
+            strikes: judged.strikes,
+            at: SystemTime::now(),
+            message_hmac: key.hash(message.text),
+            sender_hmac: (!message.sender.is_empty()).then(|| key.hash(message.sender)),
+            message_bytes: message.text.len(),
+            field: message.field,
+            channel: usize::from(message.channel.0),
+            text,
+        })));
+    }
+
+    /// Notes what a follower has to tell.
+    pub fn note_event(&self, event: &FollowEvent) {
+        use serde_json::json;
+        let (kind, what) = match event {
+            FollowEvent::Swapped { generation, sequence, terms, .. } => {
+                ("swapped", json!({ "generation": generation, "sequence": sequence, "terms": terms }))
+            }
+            FollowEvent::Refused(refusal) => {
+                ("refused", json!({ "code": refusal.code(), "reason": refusal.to_string() }))
+            }
+            FollowEvent::Expired { seconds } => ("expired", json!({ "seconds": seconds })),
+            FollowEvent::Emergency { generation } => ("emergency", json!({ "generation": generation })),
+            FollowEvent::TakenBack { generation, trip } => {
+                ("taken_back", json!({ "generation": generation, "reason": trip.to_string() }))
+            }
+        };
+        self.send(Item::Event(kind, SystemTime::now(), what));
+    }
+
+    fn send(&self, item: Item) {
+        let Some(sender) = &self.sender else { return };
+        self.counts.queued.fetch_add(1, Ordering::Relaxed);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(item) {
+            self.counts.queued.fetch_sub(1, Ordering::Relaxed);
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Key {
+    /// The keyed hash, with the month whose key it was: `202611:…`.
+    fn hash(&self, bytes: &[u8]) -> String {
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.bytes) else { return String::new() };
+        mac.update(bytes);
+        let digest = mac.finalize().into_bytes();
+        // Half of it: enough to tell messages apart, and shorter lines.
+        format!("{}:{}", self.month, crate::bundle::hex(&digest[..16]))
+    }
+}
+
+/// The key of the month, made if there is none yet.
+fn read_key(folder: &Path, now: SystemTime) -> io::Result<Key> {
+    let month = crate::clock::month(now);
+    let path = folder.join(format!("key-{month}"));
+    let mut bytes = [0; KEY_BYTES];
+    match fs::read(&path) {
+        Ok(read) => {
+            bytes = read.try_into().map_err(|_| io::Error::other(format!("{}: not a key", path.display())))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+            crate::bundle::write_whole(&path, &bytes).map_err(|refusal| io::Error::other(refusal.to_string()))?;
+        }
+        Err(error) => return Err(error),
+    }
+    Ok(Key { month, bytes })
+}
+
+struct Writer {
+    decisions: Segments,
+    audit: Segments,
+    config: LogConfig,
+    counts: LogCounts,
+    key: Arc<ArcSwap<Key>>,
+    lost_told: u64,
+}
+
+impl Writer {
+    fn run(mut self, items: &mpsc::Receiver<Item>) {
+        let mut synced = Instant::now();
+        loop {
+            match items.recv_timeout(SYNC_EVERY) {
+                Ok(item) => {
+                    self.write(&item);
+                    while let Ok(item) = items.try_recv() {
+                        self.write(&item);
+                    }
+                    let flushed = self.decisions_and_audit(Segments::flush);
+                    self.report(flushed);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if synced.elapsed() >= SYNC_EVERY {
+                synced = Instant::now();
+                self.keep_up();
+            }
+        }
+        let synced = self.decisions_and_audit(Segments::sync);
+        self.report(synced);
+    }
+
+    fn decisions_and_audit(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
+        work(&mut self.decisions).and(work(&mut self.audit))
+    }
+
+    /// Brings everything to the disk, begins new files and the key of a new month.
+    fn keep_up(&mut self) {
+        let (bytes_max, age_max) = (self.config.file_bytes_max, self.config.file_age_max);
+        let kept = self.decisions_and_audit(|segments| {
+            segments.sync()?;
+            segments.rotate(bytes_max, age_max)
+        });
+        self.report(kept);
+        let now = SystemTime::now();
+        if self.key.load().month != crate::clock::month(now) {
+            match read_key(&self.config.folder, now) {
+                Ok(key) => self.key.store(Arc::new(key)),
+                Err(error) => self.report(Err(error)),
+            }
+        }
+    }
+
+    fn write(&mut self, item: &Item) {
+        self.counts.queued.fetch_sub(1, Ordering::Relaxed);
+        let lost_before = self.counts.lost.load(Ordering::Relaxed);
+        let lost = lost_before - self.lost_told;
+        let host = &self.config.host;
+        let written = match item {
+            Item::Decision(noted) => {
+                let line = noted.line(host, lost, &self.decisions.last_hash);
+                self.decisions.append(&line)
+            }
+            Item::Event(kind, at, what) => {
+                let event = Event {
+                    v: RECORD_VERSION,
+                    kind,
+                    ts: crate::clock::rfc3339(*at),
+                    host,
+                    what,
+                    lost,
+                    retention: "audit",
+                    prev: &self.audit.last_hash,
+                };
+                let line = serde_json::to_vec(&event).unwrap_or_default();
+                self.audit.append(&line)
+            }
+        };
+        match written {
+            Ok(()) => {
+                self.lost_told = lost_before;
+                self.counts.written.fetch_add(1, Ordering::Relaxed);
+            }
+            Err(error) => {
+                self.counts.lost.fetch_add(1, Ordering::Relaxed);
+                self.report(Err(error));
+            }
+        }
+    }
+
+    fn report(&self, result: io::Result<()>) {
+        if let Err(error) = result {
+            tracing::error!("the decision log cannot be written: {error}");
+        }
+    }
+}

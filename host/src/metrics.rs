@@ -1,0 +1,174 @@
+//! What is going on, as Prometheus text. Reads counters that are kept anyway; serving the text is for the
+//! embedder.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, text};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use tamis_guest::Action;
+
+use crate::bundle::{FollowEvent, Refusal};
+use crate::log::LogCounts;
+use crate::{Counts, Filter};
+
+/// The metrics of a filter. Cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Arc<Registry>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    filter: Filter,
+    log: Option<LogCounts>,
+    /// Bundles that were not taken, by the code of the reason. As many as there are codes.
+    refused: Mutex<BTreeMap<&'static str, u64>>,
+    taken_back: Mutex<u64>,
+}
+
+type Labels = [(&'static str, String); 2];
+
+impl Metrics {
+    /// Metrics of a filter and, if it has one, its decision log.
+    #[must_use]
+    pub fn new(filter: &Filter, log: Option<LogCounts>) -> Metrics {
+        let shared =
+            Shared { filter: filter.clone(), log, refused: Mutex::new(BTreeMap::new()), taken_back: Mutex::new(0) };
+        let shared = Arc::new(shared);
+        let mut registry = Registry::with_prefix("tamis");
+        registry.register_collector(Box::new(Source(shared.clone())));
+        Metrics { registry: Arc::new(registry), shared }
+    }
+
+    /// Counts what a follower has to tell.
+    pub fn note(&self, event: &FollowEvent) {
+        match event {
+            FollowEvent::Refused(refusal) => self.refused(refusal),
+            FollowEvent::TakenBack { .. } => {
+                *self.shared.taken_back.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn refused(&self, refusal: &Refusal) {
+        let mut refused = self.shared.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        *refused.entry(refusal.code()).or_default() += 1;
+    }
+
+    /// All metrics in the text format that Prometheus scrapes (`application/openmetrics-text`).
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        // Writing to a string does not fail.
+        let _ = text::encode(&mut out, &self.registry);
+        out
+    }
+}
+
+#[derive(Debug)]
+struct Source(Arc<Shared>);
+
+impl Collector for Source {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let history = self.0.filter.history();
+        let all: Vec<(String, Counts)> =
+            history.iter().map(|(number, stats)| (number.to_string(), stats.counts())).collect();
+        let generation = |number: &str| ("generation", number.to_owned());
+
+        let mut metric = encoder.encode_descriptor(
+            "message_seconds",
+            "Time of a message, its share of the call it was judged in",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (number, counts) in &all {
+            let bound = |class: usize| {
+                if class + 1 == counts.times.len() { f64::INFINITY } else { f64::from(1u32 << class) / 1e6 }
+            };
+            let buckets: Vec<(f64, u64)> =
+                counts.times.iter().enumerate().map(|(class, &count)| (bound(class), count)).collect();
+            metric.encode_family(&[generation(number)])?.encode_histogram::<[(&str, &str); 0]>(
+                counts.time.as_secs_f64(),
+                counts.messages(),
+                &buckets,
+                None,
+            )?;
+        }
+        let mut metric =
+            encoder.encode_descriptor("messages", "Messages judged, by action", None, MetricType::Counter)?;
+        for (number, counts) in &all {
+            for (action, &count) in Action::ALL.iter().zip(&counts.actions) {
+                let labels: Labels = [generation(number), ("action", action.name().to_owned())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let mut metric = encoder.encode_descriptor(
+            "matched_messages",
+            "Messages with a match, by category",
+            None,
+            MetricType::Counter,
+        )?;
+        for ((number, counts), (_, stats)) in all.iter().zip(&history) {
+            for (category, &count) in stats.category_ids.iter().zip(&counts.categories).filter(|(_, count)| **count > 0)
+            {
+                let labels: Labels = [generation(number), ("category", category.clone())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let mut metric = encoder.encode_descriptor(
+            "failures",
+            "Messages on which the filter failed and the policy's answer to failures stands",
+            None,
+            MetricType::Counter,
+        )?;
+        for (number, counts) in &all {
+            for (kind, count) in [("deadline", counts.deadlines), ("trap", counts.traps)] {
+                let labels: Labels = [generation(number), ("kind", kind.to_owned())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        let running = self.0.filter.generation();
+        let gauge = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)
+        };
+        let counter = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
+            let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            ConstCounter::new(value).encode(metric)
+        };
+        gauge(&mut encoder, "generation", "Number of the generation that judges", running.number())?;
+        gauge(&mut encoder, "generation_age_seconds", "How long it has judged", running.counts().age.as_secs())?;
+        if let Some(origin) = running.origin() {
+            gauge(&mut encoder, "bundle_sequence", "Sequence of the bundle that judges", origin.sequence)?;
+            gauge(
+                &mut encoder,
+                "bundle_expires_seconds",
+                "Until when it should be replaced, since 1970",
+                origin.expires,
+            )?;
+        }
+        counter(&mut encoder, "swaps_refused", "Generations that did not start", self.0.filter.swaps_refused())?;
+        let taken_back = *self.0.taken_back.lock().unwrap_or_else(PoisonError::into_inner);
+        counter(&mut encoder, "bundles_taken_back", "Bundles taken back by breakers", taken_back)?;
+        let mut metric =
+            encoder.encode_descriptor("bundles_refused", "Bundles refused, by reason", None, MetricType::Counter)?;
+        for (code, &count) in self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            ConstCounter::new(count).encode(metric.encode_family(&[("reason", *code)])?)?;
+        }
+        if let Some(log) = &self.0.log {
+            counter(&mut encoder, "log_written", "Records in the decision log", log.written.load(Ordering::Relaxed))?;
+            counter(&mut encoder, "log_lost", "Records that were lost", log.lost.load(Ordering::Relaxed))?;
+            gauge(&mut encoder, "log_queue", "Records that wait to be written", log.queued.load(Ordering::Relaxed))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,750 @@
+//! Bundles that attack: each test is one attack. The host lives, names the right reason, and the generation
+//! that judged goes on. Not for what bundles are made from; lists have tests of their own.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use minisign::KeyPair;
+use tamis_guest::compile::PolicySource;
+use tamis_guest::{Action, Message};
+use tamis_host::bundle::{
+    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, Refusal,
+    SelfTest, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
+};
+use tamis_host::{Breakers, Defaults, LoadError};
+use tamis_tests::{blocking_parts, module, pack_of, runtime};
+
+const TAXONOMY: &str = r#"
+format = 1
+[[category]]
+id = "custom"
+code = 900
+title = { en = "Custom" }
+text = { en = "Terms of an operator." }
+clauses = []
+operator_supplied = true
+"#;
+
+const POLICY: &str = r#"
+format = 1
+default_channel = "sms"
+[channels.sms]
+s1 = "flag"
+s2 = "flag"
+s3 = "hold"
+s4 = "block"
+on_failure = "hold"
+"#;
+
+/// When the bundles of these tests are made, in seconds since 1970.
+const THEN: u64 = 1_795_000_000;
+const DAY: u64 = 24 * 3600;
+
+fn now() -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(THEN + 60)
+}
+
+fn list(terms: &str) -> String {
+    format!(
+        "format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nseverity = 4\nterms = '''\n{terms}\n'''\n"
+    )
+}
+
+/// A builder with the lists of one file.
+fn builder(sequence: u64, terms: &str) -> BundleBuilder {
+    let mut builder = BundleBuilder::new("prod", sequence, THEN, THEN + 30 * DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
+    builder
+}
+
+fn build(sequence: u64, terms: &str) -> Bundle {
+    builder(sequence, terms).finish().expect("good lists")
+}
+
+fn sign(mut bundle: Bundle, keys: &KeyPair) -> Bundle {
+    let signature = signature(bundle.manifest_bytes(), keys);
+    bundle.add_signature(signature);
+    bundle
+}
+
+fn signature(bytes: &[u8], keys: &KeyPair) -> String {
+    minisign::sign(Some(&keys.pk), &keys.sk, bytes, None, None).expect("a key signs").into_string()
+}
+
+/// The bytes of a bundle as a string of bytes replaced.
+fn replaced(bytes: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let at = bytes.windows(from.len()).position(|window| window == from).expect("it is in there");
+    [&bytes[..at], to, &bytes[at + from.len()..]].concat()
+}
+
+/// A host with one key for lists and policy, one for modules, which runs sequence 10.
+struct Host {
+    lists: KeyPair,
+    module: KeyPair,
+    state: PathBuf,
+    updater: Updater,
+}
+
+fn trust(lists: &KeyPair, module: &KeyPair) -> Trust {
+    let text = format!(
+        "version = 1\n[[key]]\npublic = \"{}\"\nroles = [\"lists\", \"policy\", \"root\"]\n[[key]]\npublic = \"{}\"\nroles = [\"module\", \"emergency\"]\n",
+        lists.pk.to_base64(),
+        module.pk.to_base64()
+    );
+    Trust::parse(&text).expect("a good trust file")
+}
+
+fn defaults() -> Defaults {
+    let (policy, _) = PolicySource::parse("policy.toml", POLICY);
+    Defaults { module: module(), pack: blocking_parts(pack_of("baseline")).pack, policy: policy.expect("a policy") }
+}
+
+impl Host {
+    fn new() -> Host {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let state = std::env::temp_dir().join(format!("tamis-bundle-{}-{number}", std::process::id()));
+        let [lists, module] = [(); 2].map(|()| KeyPair::generate_unencrypted_keypair().expect("random numbers"));
+        let updater = Host::start(&state, &lists, &module);
+        let mut host = Host { lists, module, state, updater };
+        host.accepts(&sign(build(10, "zorkblat"), &host.lists));
+        host
+    }
+
+    fn start(state: &std::path::Path, lists: &KeyPair, module: &KeyPair) -> Updater {
+        let mut admission = Admission::default();
+        // A machine full of other tests is slow, and speed is not what these are about.
+        admission.message_budget(Duration::from_secs(1));
+        let config =
+            UpdaterConfig { name: "prod".to_owned(), trust: trust(lists, module), state: state.to_owned(), admission };
+        let (updater, _) = Updater::start(runtime(), config, defaults()).expect("it starts");
+        updater
+    }
+
+    fn restart(&mut self) {
+        self.updater = Host::start(&self.state, &self.lists, &self.module);
+    }
+
+    #[track_caller]
+    fn accepts(&mut self, bundle: &Bundle) -> u64 {
+        match self.updater.offer_at(&bundle.encode(), now()).expect("a good bundle") {
+            Offer::Swapped { generation, mark_failed: None, .. } => generation,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Offers bytes that must be refused; whatever judged must go on, and so must updates.
+    #[track_caller]
+    fn refuses_at(&mut self, bytes: &[u8], now: SystemTime) -> Refusal {
+        let before = self.updater.filter().generation();
+        let refusal = match self.updater.offer_at(bytes, now) {
+            Err(refusal) => refusal,
+            Ok(offer) => panic!("it must be refused: {offer:?}"),
+        };
+        assert!(Arc::ptr_eq(&before, &self.updater.filter().generation()), "a refused bundle changed the generation");
+        assert!(!refusal.to_string().is_empty());
+        refusal
+    }
+
+    #[track_caller]
+    fn refuses(&mut self, bytes: &[u8]) -> Refusal {
+        self.refuses_at(bytes, now())
+    }
+
+    fn action(&self, text: &str) -> Action {
+        let mut judged = Vec::new();
+        self.updater.filter().worker().expect("a worker").scan(&[Message::body(text)], &mut judged);
+        assert_eq!(judged[0].failure, None);
+        judged[0].verdict.action
+    }
+
+    fn sequence(&self) -> Option<u64> {
+        self.updater.filter().generation().origin().map(|origin| origin.sequence)
+    }
+
+    /// It still judges by sequence 10, and takes 11.
+    #[track_caller]
+    fn goes_on(mut self) {
+        assert_eq!(
+            (self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")),
+            (Some(10), Action::Block, Action::Allow)
+        );
+        let next = sign(build(11, "grimblewort"), &self.lists);
+        self.accepts(&next);
+        assert_eq!(
+            (self.sequence(), self.action("a zorkblat"), self.action("a grimblewort")),
+            (Some(11), Action::Allow, Action::Block)
+        );
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.state);
+    }
+}
+
+#[test]
+fn attack_01_signature_stripped() {
+    let mut host = Host::new();
+    let refusal = host.refuses(&build(11, "grimblewort").encode());
+    assert!(matches!(refusal, Refusal::Unsigned), "{refusal}");
+    // A signature by somebody else, and one over other bytes.
+    let stranger = KeyPair::generate_unencrypted_keypair().expect("random numbers");
+    let refusal = host.refuses(&sign(build(11, "grimblewort"), &stranger).encode());
+    assert!(matches!(refusal, Refusal::Signature), "{refusal}");
+    let mut bundle = build(11, "grimblewort");
+    bundle.add_signature(signature(b"other bytes", &host.lists));
+    bundle.add_signature("untrusted comment: nothing".to_owned());
+    let refusal = host.refuses(&bundle.encode());
+    assert!(matches!(refusal, Refusal::Signature), "{refusal}");
+    host.goes_on();
+}
+
+#[test]
+fn attack_02_wrong_role_signs_a_module() {
+    let mut host = Host::new();
+    let bundle = builder(11, "grimblewort").module(tamis_host::default_module().to_vec()).finish().expect("good lists");
+    let by_lists_only = sign(bundle.clone(), &host.lists);
+    let refusal = host.refuses(&by_lists_only.encode());
+    assert!(matches!(&refusal, Refusal::Role { part, .. } if part == "module"), "{refusal}");
+    let refusal = host.refuses(&sign(bundle, &host.module).encode());
+    assert!(matches!(&refusal, Refusal::Role { part, .. } if part == "lists"), "{refusal}");
+    // Both together may.
+    let by_both = sign(by_lists_only, &host.module);
+    host.accepts(&by_both);
+    assert_eq!(host.sequence(), Some(11));
+}
+
+#[test]
+fn attack_03_older_sequence_replayed() {
+    let mut host = Host::new();
+    let old = sign(build(9, "grimblewort"), &host.lists);
+    let refusal = host.refuses(&old.encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 9, mark: 10 }), "{refusal}");
+    // Nor after a restart, nor after the bundles that were kept are gone: the mark holds.
+    host.restart();
+    assert_eq!(host.sequence(), Some(10));
+    let refusal = host.refuses(&old.encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 9, mark: 10 }), "{refusal}");
+    fs::remove_dir_all(host.state.join("bundles")).expect("it is there");
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a baseline")), (None, Action::Block), "the built-in lists");
+    let refusal = host.refuses(&old.encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 9, mark: 10 }), "{refusal}");
+    // A mark that cannot be read lets nothing in.
+    fs::write(host.state.join("mark.json"), "{").expect("a writable folder");
+    let refusal = host.refuses(&sign(build(11, "grimblewort"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Store { .. }), "{refusal}");
+}
+
+#[test]
+fn attack_04_same_sequence_other_bytes() {
+    let mut host = Host::new();
+    let refusal = host.refuses(&sign(build(10, "grimblewort"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Equivocation(10)), "{refusal}");
+    // A key that was stolen for an hour cannot use up all sequences.
+    let refusal = host.refuses(&sign(build(u64::MAX, "grimblewort"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::FastForward { .. }), "{refusal}");
+    host.goes_on();
+}
+
+#[test]
+fn attack_05_list_cut_short() {
+    let mut host = Host::new();
+    let bytes = sign(build(11, "grimblewort\nzorkblat"), &host.lists).encode();
+    for end in 0..bytes.len() {
+        let refusal = host.refuses(&bytes[..end]);
+        assert!(matches!(refusal, Refusal::Malformed(_)), "{end} of {} bytes: {refusal}", bytes.len());
+    }
+    // Cut short and framed anew: what was signed is the whole.
+    let short = build(11, "grimblewort").encode();
+    let (long, short) = (Bundle::decode(&bytes).expect("good"), Bundle::decode(&short).expect("good"));
+    let framed = replaced(&short.encode(), short.manifest_bytes(), long.manifest_bytes());
+    let mut framed =
+        Bundle::decode(&with_manifest_length(framed, short.manifest_bytes(), long.manifest_bytes())).expect("framed");
+    framed.add_signature(long.signatures()[0].clone());
+    let refusal = host.refuses(&framed.encode());
+    assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
+    // Fewer terms than the signer counted, though the digests are right: the lists were cut before.
+    let mut counted = build(11, "grimblewort\nzorkblat").manifest().clone();
+    counted.terms = 3;
+    let counted = serde_json::to_vec(&counted).expect("JSON");
+    let honest = build(11, "grimblewort\nzorkblat");
+    let forged = replaced(&honest.encode(), honest.manifest_bytes(), &counted);
+    let forged = Bundle::decode(&with_manifest_length(forged, honest.manifest_bytes(), &counted)).expect("framed");
+    let refusal = host.refuses(&sign(forged, &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Terms { stated: 3, found: 2 }), "{refusal}");
+    host.goes_on();
+}
+
+/// Sets the length of the manifest, which is at byte 12.
+fn with_manifest_length(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
+    assert_eq!(bytes[12..16], u32::try_from(old.len()).expect("short").to_le_bytes());
+    bytes[12..16].copy_from_slice(&u32::try_from(new.len()).expect("short").to_le_bytes());
+    bytes
+}
+
+#[test]
+fn attack_06_more_when_unpacked() {
+    let mut host = Host::new();
+    // A gigabyte of zeros packs to a megabyte; the manifest states the size of an honest list.
+    let honest = sign(build(11, "grimblewort"), &host.lists);
+    let bomb = miniz_oxide::deflate::compress_to_vec(&vec![0; 256 << 20], 6);
+    let body = honest.encode();
+    let manifest_end = 16 + honest.manifest_bytes().len();
+    let signature_end = manifest_end + 8 + honest.signatures()[0].len();
+    let mut bytes = body[..=signature_end].to_vec();
+    for _ in &honest.manifest().parts {
+        bytes.push(1);
+        bytes.extend(u32::try_from(bomb.len()).expect("short").to_le_bytes());
+        bytes.extend(&bomb);
+    }
+    let refusal = host.refuses(&bytes);
+    assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
+    // A manifest that states more than any host takes.
+    let mut manifest = honest.manifest().clone();
+    manifest.parts[0].bytes = 1 << 40;
+    let manifest = serde_json::to_vec(&manifest).expect("JSON");
+    let framed = replaced(&body, honest.manifest_bytes(), &manifest);
+    let refusal = host.refuses(&with_manifest_length(framed, honest.manifest_bytes(), &manifest));
+    assert!(matches!(refusal, Refusal::TooLarge { .. }), "{refusal}");
+    host.goes_on();
+}
+
+#[test]
+fn attack_07_changes_to_another_base() {
+    let mut host = Host::new();
+    let (base, other) = (build(10, "zorkblat"), build(8, "snorfle\nzorkblat"));
+    let next = sign(build(11, "grimblewort\nzorkblat"), &host.lists);
+    let refusal = host.refuses(&next.as_changes_to(&other).expect("both whole").encode());
+    assert!(matches!(refusal, Refusal::DeltaBase(_)), "{refusal}");
+    // Changes made for another base, said to be for this one.
+    let lying = replaced(
+        &next.as_changes_to(&other).expect("both whole").encode(),
+        &hex_bytes(&other.digest()),
+        &hex_bytes(&base.digest()),
+    );
+    let refusal = host.refuses(&lying);
+    assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
+    // Honest ones work, and what is kept is the whole.
+    let generation = host.accepts(&next.as_changes_to(&base).expect("both whole"));
+    assert_eq!((generation, host.action("a grimblewort")), (3, Action::Block));
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
+}
+
+fn hex_bytes(hex: &str) -> Vec<u8> {
+    let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..hex.len()).step_by(2).map(byte).collect()
+}
+
+#[test]
+fn attack_08_killed_between_keeping_and_the_mark() {
+    let mut host = Host::new();
+    let mark = fs::read(host.state.join("mark.json")).expect("there is a mark");
+    let next = sign(build(11, "grimblewort"), &host.lists);
+    host.accepts(&next);
+    // As if the process had ended before the mark was written, with half a file beside.
+    fs::write(host.state.join("mark.json"), &mark).expect("a writable folder");
+    fs::write(host.state.join("mark.part"), "{\"seq").expect("a writable folder");
+    fs::write(host.state.join("bundles/99.part"), &next.encode()[..99]).expect("a writable folder");
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
+    let refusal = host.refuses(&sign(build(10, "zorkblat"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+    // A kept bundle that is damaged is passed over for the one before it.
+    let newest =
+        fs::read_dir(host.state.join("bundles")).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let newest = newest.filter(|path| path.extension().is_some_and(|end| end == "tamis")).max().expect("bundles");
+    let mut bytes = fs::read(&newest).expect("a file");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&newest, bytes).expect("a writable folder");
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
+    // The mark is where it was.
+    let refusal = host.refuses(&sign(build(10, "snorfle"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+}
+
+#[test]
+fn attack_09_clock_ten_years_off() {
+    let mut host = Host::new();
+    let next = sign(build(11, "grimblewort"), &host.lists).encode();
+    let ten_years = Duration::from_secs(3652 * DAY);
+    let refusal = host.refuses_at(&next, now() + ten_years);
+    assert!(matches!(refusal, Refusal::Expired { .. }) && refusal.to_string().contains("clock"), "{refusal}");
+    let refusal = host.refuses_at(&next, now() - ten_years);
+    assert!(matches!(refusal, Refusal::Clock { .. }), "{refusal}");
+    // What runs has expired by that clock; it filters on, says so, and is there after a restart.
+    assert!(host.updater.expired_s(now() + ten_years).is_some_and(|seconds| seconds > 3000 * DAY));
+    assert_eq!(host.updater.expired_s(now()), None);
+    host.restart();
+    host.goes_on();
+}
+
+#[test]
+fn attack_10_trust_version_skipped() {
+    let [old, new] = [(); 2].map(|()| KeyPair::generate_unencrypted_keypair().expect("random numbers"));
+    let text = |version: u64, keys: &KeyPair| {
+        let public = keys.pk.to_base64();
+        format!("version = {version}\n[[key]]\npublic = \"{public}\"\nroles = [\"root\", \"lists\"]\n")
+    };
+    let trust = Trust::parse(&text(1, &old)).expect("a good trust file");
+    let rotate = |version: u64, signers: &[&KeyPair]| {
+        let text = text(version, &new);
+        let signatures: Vec<String> = signers.iter().map(|keys| signature(text.as_bytes(), keys)).collect();
+        trust.rotate(&text, &signatures)
+    };
+    let refusal = rotate(3, &[&old, &new]).expect_err("a version is skipped");
+    assert!(matches!(refusal, Refusal::Rotation { current: 1, found: 3 }), "{refusal}");
+    let refusal = rotate(1, &[&old, &new]).expect_err("no new version");
+    assert!(matches!(refusal, Refusal::Rotation { current: 1, found: 1 }), "{refusal}");
+    assert!(matches!(rotate(2, &[&new]), Err(Refusal::Signature)), "the old keys did not sign");
+    assert!(matches!(rotate(2, &[&old]), Err(Refusal::Signature)), "the new keys did not sign");
+    assert!(matches!(rotate(2, &[]), Err(Refusal::Unsigned)));
+    assert_eq!(rotate(2, &[&old, &new]).expect("it follows").version(), 2);
+    // A trust file without keys would trust everybody or nobody; it is none.
+    for text in ["version = 1\nkey = []\n", "version = 1\n", "version = 1\n[[key]]\npublic = \"RW\"\nroles = []\n"] {
+        assert!(matches!(Trust::parse(text), Err(Refusal::Malformed(_))), "{text}");
+    }
+}
+
+fn emergency(sequence: u64, add: &[(&str, Mode)], snooze: &[&str]) -> Emergency {
+    Emergency {
+        tamis_emergency: 1,
+        name: "prod".to_owned(),
+        sequence,
+        created: THEN,
+        expires: THEN + DAY,
+        add: add.iter().map(|&(term, mode)| Added { term: term.to_owned(), mode }).collect(),
+        snooze: snooze.iter().map(|term| Snoozed { list: "custom".to_owned(), term: (*term).to_owned() }).collect(),
+    }
+}
+
+#[test]
+fn attack_11_emergency_file_that_wants_too_much() {
+    let mut host = Host::new();
+    // Lists of severity 2, so that something may be snoozed at all.
+    let mild = list("zorkblat\nsnorfle").replace("severity = 4", "severity = 2");
+    let severe = list("grimblewort").replace("id = \"custom\"", "id = \"severe\"");
+    let mut builder = BundleBuilder::new("prod", 11, THEN, THEN + 30 * DAY);
+    builder
+        .file("taxonomy.toml", TAXONOMY)
+        .file("en/custom.toml", &mild)
+        .file("en/severe.toml", &severe)
+        .policy(POLICY);
+    builder.test(SelfTest { term: Some("zorkblat".to_owned()), ..SelfTest::new("a zorkblat", Wanted::Hit) });
+    let bundle = sign(builder.finish().expect("good lists"), &host.lists);
+    host.accepts(&bundle);
+    let before = host.updater.filter().generation();
+
+    let signed_by = |text: &str, keys: &KeyPair| Emergency::encode(text, &[signature(text.as_bytes(), keys)]);
+    let key = host.module.clone();
+    let offer = |host: &mut Host, text: &str| host.updater.offer_emergency(&signed_by(text, &key), now());
+    // An action that is not for it, a key that is not its own, too many, too long, what must stay.
+    let text = emergency(1, &[("flumox", Mode::Hold)], &[]).text();
+    for other in ["allow", "block", "enforce"] {
+        let refusal = offer(&mut host, &text.replace("\"hold\"", &format!("\"{other}\""))).expect_err("no such mode");
+        assert!(matches!(refusal, Refusal::Emergency(_)), "{refusal}");
+    }
+    let refusal = offer(&mut host, &text.replace("\"snooze\"", "\"allow\"")).expect_err("no such key");
+    assert!(matches!(refusal, Refusal::Emergency(_)), "{refusal}");
+    let many: Vec<String> = (0..21).map(|number| format!("term{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let refusal = offer(&mut host, &emergency(1, &[], &many).text()).expect_err("21 are too many");
+    assert!(matches!(&refusal, Refusal::Emergency(why) if why.contains("21")), "{refusal}");
+    let long = Emergency { expires: THEN + 4 * DAY, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    assert!(matches!(offer(&mut host, &long.text()), Err(Refusal::Emergency(_))));
+    let floor = emergency(1, &[], &["grimblewort"]).text().replace("\"custom\"", "\"severe\"");
+    assert!(matches!(offer(&mut host, &floor), Err(Refusal::Emergency(_))));
+    let injected = emergency(1, &[("a\n'''\n[[group]]", Mode::Hold)], &[]).text();
+    assert!(matches!(offer(&mut host, &injected), Err(Refusal::Emergency(_))));
+    let by_lists = host.updater.offer_emergency(&signed_by(&text, &host.lists), now());
+    assert!(matches!(by_lists, Err(Refusal::Role { .. })), "{by_lists:?}");
+    assert!(Arc::ptr_eq(&before, &host.updater.filter().generation()), "a refused file changed the generation");
+
+    // What it may: hold, shadow, snooze; for a day, across the next bundle, once.
+    let good = emergency(1, &[("flumox", Mode::Hold), ("wimple", Mode::Shadow)], &["zorkblat"]).text();
+    offer(&mut host, &good).expect("a good file");
+    let actions = |host: &Host| ["a flumox", "a wimple", "a zorkblat", "a snorfle"].map(|text| host.action(text));
+    assert_eq!(actions(&host), [Action::Hold, Action::Allow, Action::Allow, Action::Flag]);
+    assert!(matches!(offer(&mut host, &good), Err(Refusal::Rollback { .. })), "the same again");
+    assert_eq!(host.updater.end_emergency(now()).expect("nothing to do"), None);
+    assert!(host.updater.end_emergency(now() + Duration::from_secs(DAY)).expect("it starts").is_some());
+    assert_eq!(actions(&host), [Action::Allow, Action::Allow, Action::Flag, Action::Flag]);
+}
+
+#[test]
+fn attack_12_empty_lists() {
+    let mut host = Host::new();
+    let empty = "format = 1\nlist = { id = \"custom\", allow_empty = true }\n";
+    let mut builder = BundleBuilder::new("prod", 11, THEN, THEN + DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", empty);
+    let refusal = host.refuses(&sign(builder.finish().expect("it compiles"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Empty), "{refusal}");
+    host.goes_on();
+}
+
+/// Answers each request with what `answer` makes of it, until the process ends.
+fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.expect("a connection");
+            let mut request = Vec::new();
+            let mut bytes = [0; 4096];
+            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                match stream.read(&mut bytes) {
+                    Ok(read) if read > 0 => request.extend(&bytes[..read]),
+                    _ => break,
+                }
+            }
+            // One that hangs up early has seen enough.
+            let _ = stream.write_all(&answer(&String::from_utf8_lossy(&request)));
+        }
+    });
+    address
+}
+
+fn response(status: &str, tag: &str, body: &[u8]) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nETag: \"{tag}\"\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+/// A follower and what it tells.
+fn follow(host: &Host, source: Source) -> (Follower, std::sync::mpsc::Receiver<FollowEvent>) {
+    let updater = Host::start(&host.state, &host.lists, &host.module);
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |event| _ = tell.send(event);
+    (Follower::new(updater, source, Duration::from_millis(50), Breakers::default(), tell), told)
+}
+
+fn sequence_of(follower: &Follower) -> Option<u64> {
+    follower.updater().filter().generation().origin().map(|origin| origin.sequence)
+}
+
+/// A bundle that is good at the time of the test and not only at that of the others.
+fn build_now(sequence: u64, terms: &str) -> Bundle {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let mut builder = BundleBuilder::new("prod", sequence, now, now + DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
+    builder.finish().expect("good lists")
+}
+
+#[test]
+fn attack_13_unsigned_redirect() {
+    let host = Host::new();
+    let honest = sign(build_now(11, "grimblewort"), &host.lists).encode();
+    let elsewhere = serve(move |_| response("200 OK", "1", &honest));
+    let redirect = format!(
+        "HTTP/1.1 302 Found\r\nLocation: {elsewhere}/prod.tamis\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    );
+    let address = serve(move |_| redirect.clone().into_bytes());
+    // Even to a good bundle it is not followed.
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    follower.look();
+    let event = told.try_recv().expect("it is told");
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Redirect { .. })), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(10));
+    // And without a redirect, what is not signed is not taken.
+    let unsigned = build_now(11, "grimblewort").encode();
+    let address = serve(move |request| {
+        if request.contains(".tamis ") && !request.contains("from-") {
+            response("200 OK", "1", if request.starts_with("HEAD") { b"" } else { &unsigned })
+        } else {
+            response("404 Not Found", "0", b"")
+        }
+    });
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    follower.look();
+    let event = told.try_recv().expect("it is told");
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Unsigned)), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(10));
+}
+
+#[test]
+fn an_address_is_asked_for_what_changed() {
+    let host = Host::new();
+    let bundle = sign(build_now(11, "grimblewort"), &host.lists).encode();
+    let gets = Arc::new(AtomicU32::new(0));
+    let counted = gets.clone();
+    let address = serve(move |request| {
+        if !request.contains("/prod.tamis ") {
+            response("404 Not Found", "0", b"")
+        } else if request.to_ascii_lowercase().contains("if-none-match: \"7\"") {
+            response("304 Not Modified", "7", b"")
+        } else if request.starts_with("HEAD") {
+            response("200 OK", "7", b"")
+        } else {
+            counted.fetch_add(1, Ordering::Relaxed);
+            response("200 OK", "7", &bundle)
+        }
+    });
+    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    for _ in 0..3 {
+        follower.look();
+    }
+    let event = told.try_recv();
+    assert!(matches!(event, Ok(FollowEvent::Swapped { sequence: 11, .. })), "{event:?}");
+    assert!(told.try_recv().is_err(), "nothing changed after that");
+    assert_eq!(gets.load(Ordering::Relaxed), 1, "the bundle is fetched once");
+    // The server is gone: what judged goes on.
+    let (mut follower, told) = follow(&host, Source::parse("http://127.0.0.1:9").expect("an address"));
+    follower.look();
+    let event = told.try_recv();
+    assert!(matches!(event, Ok(FollowEvent::Refused(Refusal::Fetch { .. }))), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(11));
+}
+
+#[test]
+fn a_folder_is_followed_by_changes() {
+    let host = Host::new();
+    let folder = host.state.with_extension("published");
+    let terms: Vec<String> = (0..2_000).map(|number| format!("zork{number}blat")).collect();
+    publish(&sign(build_now(11, &terms.join("\n")), &host.lists), &folder).expect("a folder");
+    let (follower, told) = follow(&host, Source::Folder(folder.clone()));
+    let follower = follower.spawn().expect("a thread");
+    let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 11, terms: 2_000, .. }), "{event:?}");
+    let more = format!("{}\ngrimblewort", terms[1..].join("\n"));
+    let bundle = sign(build_now(12, &more), &host.lists);
+    let changes = publish(&bundle, &folder).expect("a folder").expect("there was one before");
+    assert!(changes * 3 < bundle.encode().len(), "{changes} bytes of changes to {}", bundle.encode().len());
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 12, terms: 2_000, .. }), "{event:?}");
+    assert_eq!(sequence_of(&follower), Some(12));
+    assert!(matches!(publish(&bundle, &folder), Err(Refusal::Rollback { .. })), "the same sequence again");
+    // Rubbish is refused, and the next good one taken.
+    let put = |bytes: &[u8]| {
+        fs::write(folder.join("prod.part"), bytes).expect("writable");
+        fs::rename(folder.join("prod.part"), folder.join("prod.tamis")).expect("writable");
+    };
+    put(b"rubbish");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Malformed(_))), "{event:?}");
+    put(&sign(build_now(13, "flumox"), &host.lists).encode());
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 13, .. }), "{event:?}");
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn callback_that_panics() {
+    let host = Host::new();
+    let folder = host.state.with_extension("panics");
+    publish(&sign(build_now(11, "grimblewort"), &host.lists), &folder).expect("a folder");
+    let updater = Host::start(&host.state, &host.lists, &host.module);
+    let filter = updater.filter().clone();
+    let told = Arc::new(AtomicU32::new(0));
+    let tell = told.clone();
+    let on_event = move |_| {
+        tell.fetch_add(1, Ordering::Relaxed);
+        std::panic::resume_unwind(Box::new("the embedder's own mistake"));
+    };
+    let source = Source::Folder(folder.clone());
+    let follower = Follower::new(updater, source, Duration::from_millis(20), Breakers::default(), on_event);
+    let follower = follower.spawn().expect("a thread");
+    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    while told.load(Ordering::Relaxed) == 0 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    publish(&sign(build_now(12, "flumox"), &host.lists), &folder).expect("a folder");
+    while told.load(Ordering::Relaxed) < 2 && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Both were taken, though nobody could be told in peace.
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&[Message::body("a flumox")], &mut judged);
+    assert_eq!((judged[0].verdict.action, sequence_of(&follower)), (Action::Block, Some(12)));
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn tests_of_the_bundle_decide() {
+    let mut host = Host::new();
+    let with = |text, wanted| {
+        let bundle = builder(11, "grimblewort").test(SelfTest::new(text, wanted)).finish();
+        bundle.expect("good lists")
+    };
+    let refusal = host.refuses(&sign(with("a zorkblat", Wanted::Hit), &host.lists).encode());
+    assert!(matches!(&refusal, Refusal::Tests { failed: 1, all: 1, first } if first.contains("zorkblat")), "{refusal}");
+    let refusal = host.refuses(&sign(with("a grimblewort", Wanted::Miss), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Tests { .. }), "{refusal}");
+    host.accepts(&sign(with("a grimblewort", Wanted::Hit), &host.lists));
+}
+
+#[test]
+fn a_bundle_that_breaks_a_filter_is_not_let_in() {
+    let mut host = Host::new();
+    // Lists with an error cannot even be built; a module that is none can.
+    let bundle = builder(11, "grimblewort").module(b"\0asm\x01\0\0\0".to_vec()).finish().expect("good lists");
+    let refusal = host.refuses(&sign(sign(bundle, &host.lists), &host.module).encode());
+    assert!(matches!(refusal, Refusal::Load(LoadError::Export(_))), "{refusal}");
+    let bundle = BundleBuilder::new("staging", 11, THEN, THEN + DAY)
+        .file("taxonomy.toml", TAXONOMY)
+        .file("en/custom.toml", &list("grimblewort"))
+        .finish();
+    let refusal = host.refuses(&sign(bundle.expect("good lists"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Name { .. }), "{refusal}");
+    host.goes_on();
+}
+
+#[test]
+fn what_is_taken_back_does_not_return() {
+    let mut host = Host::new();
+    let bad = sign(build(11, "e*"), &host.lists);
+    host.accepts(&bad);
+    host.updater.take_back("it blocks everything").expect("there is one before");
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
+    let refusal = host.refuses(&bad.encode());
+    assert!(matches!(&refusal, Refusal::TakenBack(reason) if reason.contains("everything")), "{refusal}");
+    host.restart();
+    assert_eq!(host.sequence(), Some(10));
+    // The mark stays up: what comes next is higher, not the old one again.
+    let refusal = host.refuses(&sign(build(10, "snorfle"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+    let renewed = build(10, "zorkblat").renewed(12, THEN, THEN + DAY, "back to 10").expect("whole");
+    host.accepts(&sign(renewed, &host.lists));
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(12), Action::Block));
+}
+
+#[test]
+fn any_changed_byte_is_refused_or_says_the_same() {
+    let host = Host::new();
+    let trust = trust(&host.lists, &host.module);
+    let bytes = sign(build(11, "grimblewort"), &host.lists).encode();
+    let check = |bytes: &[u8]| {
+        let expected = Expected { trust: &trust, name: "prod", mark: None, base: None, now: now() };
+        Bundle::decode(bytes).and_then(|bundle| verify(bundle, &expected))
+    };
+    let honest = check(&bytes).expect("a good bundle");
+    let mut same = 0;
+    for at in 0..bytes.len() {
+        for bit in 0..8 {
+            let mut changed = bytes.clone();
+            changed[at] ^= 1 << bit;
+            let Ok(verified) = check(&changed) else { continue };
+            // The comment of a signature that says it is not signed, and bits that fill up the last byte of what
+            // is deflated, say nothing: the content is what was signed, to the byte.
+            same += 1;
+            assert_eq!(verified.digest(), honest.digest());
+            for part in &honest.manifest().parts {
+                assert_eq!(verified.content().part(part.kind), honest.content().part(part.kind), "byte {at}");
+            }
+        }
+    }
+    let untrusted = "untrusted comment: signature from rsign secret key".len();
+    assert!(same < 8 * untrusted + 32, "{same} of {} bits may be changed", 8 * bytes.len());
+}

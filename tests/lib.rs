@@ -246,7 +246,7 @@ pub fn list_parts(category: &str, severity: u8, terms: &[String]) -> Parts {
         toml_string(category),
         toml_string(&terms.join("\n")),
     );
-    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy));
+    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy, tamis_host::today()));
     let parts = blocking_parts(pack);
     let pack = parts.pack.pack();
     let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();

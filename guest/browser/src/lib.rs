@@ -5,6 +5,7 @@
 //! compiler: one with the feature `scanner`, one with `lists`. `cargo browser` builds both.
 //!
 //! Errors cross the border as a text `code: message`; the wrappers make a `TamisError` of it.
+#![cfg(target_family = "wasm")]
 
 #[cfg(any(feature = "lists", feature = "scanner"))]
 mod error;

@@ -1,16 +1,16 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 1 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 2 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 1 |
+//! | 8..12 | format version, 2 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..136 | thirteen sections: offset and length of each, in the order below |
+//! | 32..152 | fifteen sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -30,6 +30,8 @@
 //! | buckets | `u32` | first entry of each hash bucket, and the end of the last |
 //! | entries | [`EntryRecord`] | keys with their pattern and the place in it |
 //! | origin | UTF-8 | free text for people: what the pack was made from |
+//! | model | [`Model`] | what the spam stage weighs messages with; may be empty |
+//! | hosts | [`urls`](crate::urls) | hosts that terms and lists of domains name; may be empty |
 //!
 //! Every offset, count and index is checked by [`Pack::decode`]; nothing after it can be out of range.
 
@@ -43,16 +45,18 @@ use xxhash_rust::xxh3::Xxh3;
 
 use crate::fold::fold_table_hash;
 use crate::search::GRAMS;
+use crate::spam::Model;
+use crate::urls::Hosts;
 use crate::{Evidence, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 136;
+pub(crate) const HEADER_BYTES: usize = 152;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 13;
+pub(crate) const SECTIONS: usize = 15;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
@@ -298,6 +302,8 @@ pub struct Pack<'p> {
     uses: &'p [UseRecord],
     pub(crate) grams: [Gram<'p>; GRAMS],
     origin: &'p str,
+    model: Option<Model<'p>>,
+    pub(crate) hosts: Option<Hosts<'p>>,
     bytes: &'p [u8],
 }
 
@@ -365,6 +371,8 @@ impl<'p> Pack<'p> {
         let buckets: &[u32] = sections.records("buckets")?;
         let entries = sections.records("entries")?;
         let origin = sections.text("origin")?;
+        let model: &[u8] = sections.records("model")?;
+        let hosts: &[u8] = sections.records("hosts")?;
         if sections.end != bytes.len() {
             return Err(DecodeError::Corrupt("sections"));
         }
@@ -384,9 +392,28 @@ impl<'p> Pack<'p> {
                 has_spaced: record.has_spaced != 0,
             })
         };
+        let model = (!model.is_empty()).then(|| Model::decode_layout(model)).transpose();
+        let model = model.map_err(|_| DecodeError::Corrupt("model"))?;
+        let hosts = (!hosts.is_empty())
+            .then(|| Hosts::decode_layout(hosts).ok_or(DecodeError::Corrupt("hosts")))
+            .transpose()?;
         let &[words, prefixes, one, two, four] = gram_records else { return Err(DecodeError::Corrupt("grams")) };
         let grams = [gram(words)?, gram(prefixes)?, gram(one)?, gram(two)?, gram(four)?];
-        Ok(Pack { strings, categories, clauses, lists, terms, parts, patterns, uses, grams, origin, bytes })
+        Ok(Pack {
+            strings,
+            categories,
+            clauses,
+            lists,
+            terms,
+            parts,
+            patterns,
+            uses,
+            grams,
+            origin,
+            model,
+            hosts,
+            bytes,
+        })
     }
 
     fn check_records(&self) -> Result<(), DecodeError> {
@@ -396,6 +423,8 @@ impl<'p> Pack<'p> {
             let bytes = end.and_then(|end| self.strings.get(text.offset as usize..end as usize));
             bytes.is_some_and(|bytes| core::str::from_utf8(bytes).is_ok())
         };
+        check(self.model.is_none_or(|model| Model::decode(model.bytes()).is_ok()), "model")?;
+        check(self.hosts.is_none_or(|hosts| hosts.is_consistent(self.terms.len())), "hosts")?;
         let codes_ascend = self.categories.is_sorted_by(|a, b| a.code < b.code);
         check(codes_ascend && self.categories.len() <= usize::from(u16::MAX), "categories")?;
         check(self.lists.len() <= usize::from(u16::MAX), "lists")?;
@@ -467,6 +496,12 @@ impl<'p> Pack<'p> {
     #[must_use]
     pub fn origin(&self) -> &'p str {
         self.origin
+    }
+
+    /// The model that weighs messages, if the pack has one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model<'p>> {
+        self.model.as_ref()
     }
 
     /// How many terms there are.

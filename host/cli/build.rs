@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tamis_guest::compile::{Level, ListSource, Taxonomy, compile};
+use tamis_guest::compile::{Level, ListSource, Taxonomy, compile_with_model};
 
 fn main() {
     let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -26,7 +26,9 @@ fn main() {
     let taxonomy = read(&wordlists.join("taxonomy.toml"));
     let (taxonomy, mut diagnostics) = Taxonomy::parse("taxonomy.toml", &taxonomy);
     let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (pack, found) = compile(&lists, &taxonomy);
+    let model = fs::read(wordlists.join("model.bin")).ok();
+    let model = model.as_deref().map(|model| ("model.bin", model));
+    let (pack, found) = compile_with_model(&lists, &taxonomy, model);
     diagnostics.extend(found);
     let errors: Vec<String> =
         diagnostics.iter().filter(|found| found.level == Level::Error).map(ToString::to_string).collect();

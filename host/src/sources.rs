@@ -11,7 +11,8 @@ use crate::{LoadError, Module, PackImage, Parts, Runtime};
 /// The files a filter is made from. What is `None` comes from [`Defaults`].
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// A folder of lists: `<lang>/<category>.toml`, `taxonomy.toml`, and, if it has one, `policy.toml`.
+    /// A folder of lists: `<lang>/<category>.toml`, `taxonomy.toml`, and, if it has them, `model.bin`, `policy.toml` and
+    /// lists of domains, `<lang>/<name>.domains`.
     pub lists: Option<PathBuf>,
     /// A pack that was compiled before.
     pub pack: Option<PathBuf>,
@@ -145,20 +146,28 @@ fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u
         return Err(LoadError::NoLists(folder.to_owned()));
     }
     let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
-    let (bytes, diagnostics) = compile::compile(&lists, &taxonomy);
+    let model_path = folder.join("model.bin");
+    let model = if model_path.is_file() { Some(read(&model_path)?) } else { None };
+    let model_name = model_path.to_string_lossy();
+    let model = model.as_deref().map(|model| (&*model_name, model));
+    let (bytes, diagnostics) = compile::compile_with_model(&lists, &taxonomy, model);
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)
 }
 
-/// The lists of a folder, in the order of their names: every TOML file one folder down.
+/// The lists of a folder, in the order of their names: every TOML file and list of domains one folder down.
 fn list_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let mut files = Vec::new();
     for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-        files.extend(entries(&path)?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml")));
+        files.extend(entries(&path)?.into_iter().filter(|path| is_list(path)));
     }
     files.sort();
     Ok(files)
+}
+
+fn is_list(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "toml" || end == "domains")
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {

@@ -44,6 +44,9 @@ pub(super) struct Builder {
     /// Pattern and what finding it leads to.
     uses: Vec<(u32, UseRecord)>,
     allow_sets: u32,
+    /// Hosts and the terms that name them.
+    hosts: Vec<(String, u32)>,
+    model: Vec<u8>,
 }
 
 impl Builder {
@@ -118,6 +121,18 @@ impl Builder {
         });
     }
 
+    /// A term that no pattern makes fire, but hosts; of whatever path, if it names one.
+    pub(super) fn hosts(&mut self, context: &TermContext<'_>, text: &str, hosts: impl IntoIterator<Item = String>) {
+        let owner = to_u32(self.terms.len());
+        self.term(context, text, &ParsedTerm { parts: 1, patterns: Vec::new() });
+        self.hosts.extend(hosts.into_iter().map(|host| (host, owner)));
+    }
+
+    /// The model of the pack.
+    pub(super) fn model(&mut self, model: &[u8]) {
+        self.model = model.to_vec();
+    }
+
     /// The number of the pattern, which is new if there is none like it.
     fn pattern(&mut self, pattern: &ParsedPattern, term: Option<Text>) -> u32 {
         let key = xxh3_64_with_seed(pattern.spelling.as_bytes(), pattern.flags.into());
@@ -162,6 +177,7 @@ impl Builder {
     pub(super) fn finish(mut self, origin: &str) -> Option<Vec<u8>> {
         let uses = self.order_uses();
         let index = self.index();
+        let hosts = crate::urls::write(&self.hosts);
         let sections: [&[u8]; SECTIONS] = [
             &self.strings,
             cast_slice(&self.categories),
@@ -176,6 +192,8 @@ impl Builder {
             cast_slice(&index.buckets),
             cast_slice(&index.entries),
             origin.as_bytes(),
+            &self.model,
+            &hosts,
         ];
         let total: usize = HEADER_BYTES + sections.iter().map(|section| section.len() + SECTION_ALIGN).sum::<usize>();
         u32::try_from(total).ok()?;

@@ -11,6 +11,7 @@ use toml::Spanned;
 use super::diagnostic::Finding;
 use super::emit::Builder;
 use super::{Diagnostic, ListSource, Taxonomy, check_format, term, toml_error};
+use crate::spam::fold_url;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -201,6 +202,16 @@ pub(super) fn compile_line(
         return;
     }
     let at = at + line.find(trimmed).unwrap_or(0);
+    if let Some(url) = trimmed.strip_prefix("url:") {
+        return match fold_url(url) {
+            Some(host) => builder.hosts(context, trimmed, [host]),
+            None => {
+                let help = "write url:example.com, or url:example.com/path for one part of it";
+                let finding = Finding::error("T006", format!("`{url}` names no host"), help);
+                diagnostics.push(finding.at(context.path, context.text, at));
+            }
+        };
+    }
     let mut warnings = Vec::new();
     match term::parse(trimmed, &mut warnings) {
         Ok(parsed) => builder.term(context, trimmed, &parsed),

@@ -2,6 +2,7 @@
 //! dropped silently: each step gives what is good and a diagnostic for each thing that is not.
 
 mod diagnostic;
+mod domains;
 mod emit;
 mod list;
 mod policy;
@@ -21,6 +22,7 @@ pub use self::taxonomy::{Taxonomy, TaxonomyCategory};
 
 use self::diagnostic::Finding;
 use self::emit::Builder;
+use crate::spam::Model;
 
 /// The text of a list and the name to report it by.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +38,39 @@ const SCHEMA_VERSION: u32 = 1;
 /// Severity of the terms in a plain file.
 const PLAIN_SEVERITY: u8 = 4;
 
-/// Compiles lists to a pack. Terms with errors are left out, and reported.
+/// Compiles lists to a pack without a model. Terms with errors are left out, and reported.
 ///
 /// Costs about 2 µs a term.
 #[must_use]
 pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy) -> (Vec<u8>, Vec<Diagnostic>) {
+    compile_with_model(lists, taxonomy, None)
+}
+
+/// Compiles lists, and lists of domains, which are sources whose name ends in `.domains`, to a pack with a
+/// model, given its name and its bytes.
+#[must_use]
+pub fn compile_with_model(
+    lists: &[ListSource<'_>],
+    taxonomy: &Taxonomy,
+    model: Option<(&str, &[u8])>,
+) -> (Vec<u8>, Vec<Diagnostic>) {
     let mut builder = Builder::new(taxonomy);
     let mut diagnostics = Vec::new();
     for list in lists {
-        list::compile(list, taxonomy, &mut builder, &mut diagnostics);
+        if list.path.ends_with(domains::ENDING) {
+            domains::compile(list, taxonomy, &mut builder, &mut diagnostics);
+        } else {
+            list::compile(list, taxonomy, &mut builder, &mut diagnostics);
+        }
+    }
+    if let Some((path, model)) = model {
+        match Model::decode(model) {
+            Ok(_) => builder.model(model),
+            Err(error) => {
+                let help = "make it anew with `tamis model train`, or take it out of the folder";
+                diagnostics.push(Finding::error("T001", format!("{error}"), help).at(path, "", 0));
+            }
+        }
     }
     let names: Vec<&str> = lists.iter().map(|list| list.path).collect();
     finish(builder, &names.join("\n"), diagnostics)

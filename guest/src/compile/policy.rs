@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::Diagnostic;
 use super::diagnostic::Finding;
 use super::{check_format, toml_error};
-use crate::{Action, Field, Policy};
+use crate::{Action, Field, MarketingPolicy, ModelPolicy, Policy, Threshold};
 
 /// What a message gets when the filter itself fails on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -43,6 +43,7 @@ impl FailurePolicy {
 pub struct PolicySource {
     channels: Vec<(String, Channel)>,
     overrides: Vec<Override>,
+    model: ModelTable,
 }
 
 #[derive(Deserialize)]
@@ -53,6 +54,49 @@ struct PolicyFile {
     channels: BTreeMap<String, Channel>,
     #[serde(default, rename = "override")]
     overrides: Vec<Spanned<Override>>,
+    model: Option<Spanned<ModelTable>>,
+}
+
+/// What follows from the confidence of the model.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelTable {
+    advertising: Option<ThresholdTable>,
+    fraud: Option<ThresholdTable>,
+    either: Option<ThresholdTable>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThresholdTable {
+    flag: Option<u16>,
+    hold: Option<u16>,
+}
+
+impl ModelTable {
+    fn policy(self) -> ModelPolicy {
+        let threshold = |table: Option<ThresholdTable>| {
+            table.map_or(Threshold::NEVER, |table| Threshold {
+                flag: table.flag.unwrap_or(u16::MAX),
+                hold: table.hold.unwrap_or(u16::MAX),
+            })
+        };
+        ModelPolicy {
+            advertising: threshold(self.advertising),
+            fraud: threshold(self.fraud),
+            either: threshold(self.either),
+        }
+    }
+
+    /// Whether some confidence is none: thresholds are 1 to 1000.
+    fn is_wrong(self) -> bool {
+        [self.advertising, self.fraud, self.either]
+            .into_iter()
+            .flatten()
+            .flat_map(|table| [table.flag, table.hold])
+            .flatten()
+            .any(|per_mille| !(1..=1000).contains(&per_mille))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -63,6 +107,10 @@ struct Channel {
     s3: ActionName,
     s4: ActionName,
     on_failure: FailurePolicy,
+    /// For advertising that does not say who sends it.
+    no_signature: Option<ActionName>,
+    /// For advertising that does not say how to receive no more.
+    no_opt_out: Option<ActionName>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -133,19 +181,30 @@ impl PolicySource {
                 );
             }
         }
+        if let Some(model) = file.model.as_ref().filter(|model| model.get_ref().is_wrong()) {
+            let finding =
+                Finding::error("T001", "a confidence is from 1 to 1000 per mille", "leave the key out for never");
+            diagnostics.push(finding.at(path, text, model.span().start));
+        }
         let usable = diagnostics.is_empty();
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
         channels.sort_by_key(|(name, _)| name != file.default_channel.get_ref());
+        let model = file.model.map(Spanned::into_inner).unwrap_or_default();
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
-        (usable.then_some(PolicySource { channels, overrides }), diagnostics)
+        (usable.then_some(PolicySource { channels, overrides, model }), diagnostics)
     }
 
     /// The table for a pack with these categories, by id.
     #[must_use]
     pub fn resolve(&self, categories: &[&str]) -> Policy {
         let channels = self.channels.iter().map(|(name, _)| name.clone()).collect();
-        Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
+        let rule = |action: Option<ActionName>| action.map_or(Action::Allow, |action| action.0);
+        let marketing = self.channels.iter().map(|(_, channel)| MarketingPolicy {
+            no_signature: rule(channel.no_signature),
+            no_opt_out: rule(channel.no_opt_out),
+        });
+        let lists = Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
             let (name, actions) = &self.channels[channel];
             let fits = |over: &&Override| {
                 over.category.as_ref().is_none_or(|wanted| is_within(categories[category], wanted))
@@ -155,7 +214,8 @@ impl PolicySource {
             };
             let usual = [actions.s1, actions.s2, actions.s3, actions.s4][usize::from(severity) - 1];
             self.overrides.iter().find(fits).map_or(usual, |over| over.action).0
-        })
+        });
+        lists.with_model(self.model.policy(), marketing.collect())
     }
 
     /// What a message gets when the filter fails on it, by channel number.

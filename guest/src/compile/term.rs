@@ -7,6 +7,7 @@
 //! a&b            both in the message, 2 to 8 parts
 //! a~b            a, unless b is in the message too; after any `&`
 //! {a|b}          alternatives inside one part
+//! url:evil.com   a link to this host or one below it; url:evil.com/x, to paths that begin so
 //! lit:NaCl       these very characters, nothing folded
 //! \& \~ \* \{ \} \| \# \\   the sign itself;   two spaces and # begin a comment
 //! ```

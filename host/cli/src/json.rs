@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 use serde_json::Value;
 use tamis_guest::Pack;
+use tamis_guest::spam::Confidence;
 use tamis_host::Judged;
 
 /// One verdict.
@@ -13,6 +14,9 @@ pub(crate) struct VerdictJson<'a> {
     id: &'a Value,
     action: &'static str,
     matches: Vec<MatchJson<'a>>,
+    /// What the model thinks, in per mille; nothing if the pack has no model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<ConfidenceJson>,
     generation: u64,
     /// What was special: `truncated`, `invalid_utf8`, `matches_capped`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -20,6 +24,13 @@ pub(crate) struct VerdictJson<'a> {
     /// Why the filter has no verdict of its own; the action is then the policy's answer to failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+}
+
+/// What the model thinks.
+#[derive(Debug, Serialize)]
+struct ConfidenceJson {
+    advertising: u16,
+    fraud: u16,
 }
 
 /// One match.
@@ -54,6 +65,10 @@ impl<'a> VerdictJson<'a> {
             id,
             action: judged.verdict.action.name(),
             matches: matches.collect(),
+            confidence: pack.model().map(|_| {
+                let Confidence { advertising, fraud } = judged.verdict.confidence;
+                ConfidenceJson { advertising, fraud }
+            }),
             generation: judged.generation,
             flags: judged.verdict.flags.names().collect(),
             failure: judged.failure.as_ref().map(ToString::to_string),

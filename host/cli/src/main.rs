@@ -5,6 +5,7 @@ mod commands;
 mod defaults;
 mod input;
 mod json;
+mod model;
 mod text;
 
 use std::io::ErrorKind;
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Check(args) => commands::check::run(args),
         Command::Compile(args) => commands::compile::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Model(args) => model::run(args),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome as u8),

@@ -1,0 +1,91 @@
+//! A list of domains: one a line, after a head that says what they are. Not for terms: a few hosts among
+//! words are `url:` terms of a list.
+//!
+//! ```text
+//! # category = fraud.phishing
+//! # severity = 3
+//! evil.example
+//! ```
+
+use std::borrow::ToOwned as _;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::diagnostic::Finding;
+use super::emit::Builder;
+use super::list::TermContext;
+use super::{Diagnostic, ListSource, Taxonomy};
+use crate::spam::fold_url;
+
+/// How the names of such files end.
+pub(super) const ENDING: &str = ".domains";
+/// Severity of domains of a list that names none.
+const SEVERITY_DEFAULT: u8 = 3;
+/// Most lines without a host that are reported one by one.
+const PROBLEMS_MAX: usize = 5;
+
+pub(super) fn compile(
+    source: &ListSource<'_>,
+    taxonomy: &Taxonomy,
+    builder: &mut Builder,
+    diagnostics: &mut Vec<Diagnostic>,
+) {
+    let ListSource { path, text } = *source;
+    let (mut category, mut severity) = (None, SEVERITY_DEFAULT);
+    let mut hosts: Vec<String> = Vec::new();
+    let (mut at, mut wrong) = (0, 0);
+    for line in text.split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let line = line.trim();
+        if let Some(comment) = line.strip_prefix('#') {
+            let Some((key, value)) = comment.split_once('=') else { continue };
+            let (key, value) = (key.trim(), value.trim().trim_matches('"'));
+            let finding = match key {
+                "category" => {
+                    category = taxonomy.index_of(value).and_then(|index| u16::try_from(index).ok());
+                    let message = format!("unknown category `{value}`");
+                    category.is_none().then(|| Finding::error("T002", message, "categories are in taxonomy.toml"))
+                }
+                "severity" => match value.parse() {
+                    Ok(number @ 1..=4) => {
+                        severity = number;
+                        None
+                    }
+                    _ => Some(Finding::error("T001", format!("severity {value}"), "severity is 1, 2, 3 or 4")),
+                },
+                _ => None,
+            };
+            diagnostics.extend(finding.map(|finding| finding.at(path, text, start)));
+        } else if !line.is_empty() {
+            // Lists for hosts files have an address before the name.
+            let name = line.split_ascii_whitespace().next_back().unwrap_or_default();
+            match fold_url(name) {
+                Some(host) => hosts.push(host),
+                None => {
+                    wrong += 1;
+                    if wrong <= PROBLEMS_MAX {
+                        let finding = Finding::warning("T006", format!("`{name}` is no domain"), "one domain a line");
+                        diagnostics.push(finding.at(path, text, start));
+                    }
+                }
+            }
+        }
+    }
+    if wrong > PROBLEMS_MAX {
+        let message = format!("{} more lines that are no domains", wrong - PROBLEMS_MAX);
+        diagnostics.push(Finding::warning("T006", message, "one domain a line").at(path, text, 0));
+    }
+    let Some(category) = category else {
+        if !diagnostics.iter().any(|found| found.path == path) {
+            let finding = Finding::error("T002", "no category", "begin with a line `# category = fraud.phishing`");
+            diagnostics.push(finding.at(path, text, 0));
+        }
+        return;
+    };
+    let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
+    let list = builder.list(&name[..name.len() - ENDING.len()].to_owned());
+    let context = TermContext { path, text, list, category, severity, allow_set: u32::MAX };
+    builder.hosts(&context, "domains", hosts);
+}

@@ -36,6 +36,7 @@
 mod config;
 mod error;
 mod filter;
+mod flood;
 mod instance;
 mod pack_image;
 mod runtime;
@@ -46,6 +47,7 @@ mod worker;
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
 pub use filter::{Filter, Generation, Parts};
+pub use flood::{FLOOD_CATEGORY, FloodConfig, FloodSigns, FloodWatch};
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};
 pub use sources::{Defaults, Loaded, Sources};

@@ -313,10 +313,23 @@ fn next_dot(text: &[u8], mut at: usize) -> Option<Dot> {
     };
     loop {
         at += text.get(at..)?.iter().position(|&byte| MAY_BEGIN[usize::from(byte)])?;
-        if let Some(dot) = dot_sign(text, at) {
+        if is_likely(text, at)
+            && let Some(dot) = dot_sign(text, at)
+        {
             return Some(dot);
         }
         at += 1;
+    }
+}
+
+/// Whether a sign may be the dot of a host by its neighbours. Most are full stops, and letters of other words.
+fn is_likely(text: &[u8], at: usize) -> bool {
+    let next = text.get(at + 1).copied().unwrap_or(b' ');
+    let after_space = at > 0 && text[at - 1] == b' ';
+    match text[at] {
+        b'.' => !matches!(next, b' ' | b'.') || after_space,
+        b'd' | b'D' => next | 0x20 == b'o' && after_space,
+        _ => true,
     }
 }
 

@@ -49,6 +49,9 @@ const LOGISTIC: [u16; 33] = [
     500, 562, 622, 679, 731, 777, 818, 852, 881, 905, 924, 940, 953, 963, 971, 977, 982, 986, 989, 991, 993, 995, 996,
     997, 998, 998, 998, 999, 999, 999, 999, 1000, 1000,
 ];
+/// Unwanted with less confidence than this, in per mille, is not looked at again to tell the kinds apart: it
+/// all counts as advertising, the lesser of the two.
+const KINDS_MIN: u32 = 100;
 /// Calibrated units in a natural logarithm of odds.
 const UNITS: i64 = 256;
 
@@ -193,31 +196,28 @@ impl<'m> Model<'m> {
     /// The same, the signals of the links being known.
     pub(crate) fn judge(&self, text: &[u8], sender: &[u8], links: SignalSet) -> Confidence {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
-        let (mut sums, mut grams) = ([0i32; ANSWERS], 0u32);
-        let slots = self.slots;
-        let signals = read(text, sender, links, |feature| {
+        let unwanted = self.answer::<0>(text, sender, links);
+        if unwanted < KINDS_MIN {
+            return Confidence { advertising: unwanted as u16, fraud: 0 };
+        }
+        let fraud = (unwanted * self.answer::<1>(text, sender, links) + 500) / 1000;
+        Confidence { advertising: (unwanted - fraud) as u16, fraud: fraud as u16 }
+    }
+
+    /// One answer, in per mille.
+    fn answer<const ANSWER: usize>(&self, text: &[u8], sender: &[u8], links: SignalSet) -> u32 {
+        let (mut sum, mut grams) = (0i32, 0u32);
+        let (slots, shift) = (self.slots, self.shift);
+        let signals = read::<false>(text, sender, links, |feature| {
             if let Feature::Gram(hash, _) = feature {
-                let weights = slots[(hash >> self.shift) as usize];
-                for (sum, weight) in sums.iter_mut().zip(weights) {
-                    *sum += i32::from(weight.cast_signed());
-                }
+                sum += i32::from(slots[(hash >> shift) as usize][ANSWER].cast_signed());
                 grams += 1;
             }
         });
-        self.weigh(sums, grams, signals)
-    }
-
-    fn weigh(&self, sums: [i32; ANSWERS], grams: u32, signals: SignalSet) -> Confidence {
         let root = i64::from((grams.max(1) << 16).isqrt());
-        let odds = |answer: usize| {
-            let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][answer])).sum();
-            let grams = (i64::from(sums[answer]) << 16) / root;
-            let sum = grams + i64::from(signals) + i64::from(self.bias[answer]);
-            (sum * i64::from(self.scale[answer]) >> 16) + i64::from(self.offset[answer])
-        };
-        let unwanted = logistic(odds(0));
-        let fraud = (unwanted * logistic(odds(1)) + 500) / 1000;
-        Confidence { advertising: (unwanted - fraud) as u16, fraud: fraud as u16 }
+        let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][ANSWER])).sum();
+        let sum = (i64::from(sum) << 16) / root + i64::from(signals) + i64::from(self.bias[ANSWER]);
+        logistic((sum * i64::from(self.scale[ANSWER]) >> 16) + i64::from(self.offset[ANSWER]))
     }
 
     /// The features that say most, for and against, the weightiest first, no more than `most`. Allocates:
@@ -227,7 +227,7 @@ impl<'m> Model<'m> {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
         let signals = LinkFinder::default().find(text, |_| {});
         let mut grams: Vec<(Span, i64)> = Vec::new();
-        let signals = read(text, sender, signals, |feature| {
+        let signals = read::<true>(text, sender, signals, |feature| {
             if let Feature::Gram(hash, span) = feature {
                 let weight = self.slots[(hash >> self.shift) as usize][0].cast_signed();
                 grams.push((whole_letters(text, span), weight.into()));

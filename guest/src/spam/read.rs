@@ -11,7 +11,7 @@ use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Symbol, ascii_symbol
 /// One thing the model has a weight for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Feature {
-    /// A gram: letters in a row, a word, two words. Its hash, of which the first bits choose the weight, and
+    /// A gram: letters in a row, a word. Its hash, of which the first bits choose the weight, and
     /// where it was read.
     Gram(u32, Span),
     /// A signal, each at most once, after all grams.
@@ -43,6 +43,14 @@ const OF_DIGIT: [Symbol; 10] = [
     letter_class(b'g'),
 ];
 
+/// Multiplier of the hash of four letters.
+const FOUR_LETTERS: u64 = 0x9FB2_1C65_1E98_DF25;
+
+#[inline]
+fn add_to_word(word: u64, class: Symbol) -> u64 {
+    word.rotate_left(5) ^ u64::from(class)
+}
+
 const fn letter_class(letter: u8) -> Symbol {
     ascii_symbol(letter)
 }
@@ -52,13 +60,18 @@ const fn letter_class(letter: u8) -> Symbol {
 pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, each: impl FnMut(Feature)) -> SignalSet {
     let text = &text[..text.len().min(SPAM_BYTES_MAX)];
     let signals = links.find(text, |_| {});
-    read(text, sender, signals, each)
+    read::<true>(text, sender, signals, each)
 }
 
-/// The same, the signals of its links being known.
+/// The same, the signals of its links being known. Where grams are is told only with `SPANS`: it costs.
 #[inline]
-pub(crate) fn read(text: &[u8], sender: &[u8], links: SignalSet, each: impl FnMut(Feature)) -> SignalSet {
-    let mut reader = Reader {
+pub(crate) fn read<const SPANS: bool>(
+    text: &[u8],
+    sender: &[u8],
+    links: SignalSet,
+    each: impl FnMut(Feature),
+) -> SignalSet {
+    let mut reader = Reader::<_, SPANS> {
         each,
         window: 0,
         starts: [0; 4],
@@ -67,8 +80,6 @@ pub(crate) fn read(text: &[u8], sender: &[u8], links: SignalSet, each: impl FnMu
         word_letters: 0,
         word_capitals: 0,
         word_kinds: 0,
-        before: 0,
-        before_start: 0,
         is_apart: false,
         touching: Touching::Nothing,
         words: 0,
@@ -97,19 +108,17 @@ const KIND_ASCII: u8 = 1;
 const KIND_OTHER: u8 = 2;
 const KIND_STYLED: u8 = 4;
 
-struct Reader<F> {
+struct Reader<F, const SPANS: bool> {
     each: F,
     /// Classes of the last four letters, and where they are.
     window: u64,
     starts: [u32; 4],
-    /// Hash of the word being read; of the word before.
+    /// Hash of the word being read.
     word: u64,
     word_start: u32,
     word_letters: u32,
     word_capitals: u32,
     word_kinds: u8,
-    before: u64,
-    before_start: u32,
     /// The word being read is made of single letters apart.
     is_apart: bool,
     touching: Touching,
@@ -126,11 +135,33 @@ struct Reader<F> {
     signals: SignalSet,
 }
 
-impl<F: FnMut(Feature)> Reader<F> {
+/// The class of an ASCII letter, `l` being `i`; 0 for all other bytes.
+const ASCII_LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut letter = b'a';
+    while letter <= b'z' {
+        let class = letter_class(if letter == b'l' { b'i' } else { letter }) as u8;
+        table[letter as usize] = class;
+        table[letter.to_ascii_uppercase() as usize] = class;
+        letter += 1;
+    }
+    table
+};
+
+impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     fn text(&mut self, text: &[u8]) {
         let mut at = 0;
         while at < text.len() {
             let byte = text[at];
+            if ASCII_LETTERS[usize::from(byte)] != 0 {
+                at = self.ascii_letters(text, at);
+                continue;
+            }
+            if byte == b' ' {
+                self.touching = Touching::Nothing;
+                at += 1;
+                continue;
+            }
             let (code, length, class) = if byte < 0x80 {
                 (u32::from(byte), 1, ascii_symbol(byte))
             } else {
@@ -156,8 +187,43 @@ impl<F: FnMut(Feature)> Reader<F> {
         self.end_word();
     }
 
-    /// A letter of a script with words.
+    /// ASCII letters in a row, which most text is made of. Returns where they end.
     #[inline]
+    fn ascii_letters(&mut self, text: &[u8], mut at: usize) -> usize {
+        let mut previous = if self.touching == Touching::Letter {
+            self.window as u8
+        } else {
+            self.begin_word(text, at + 1, at);
+            0
+        };
+        self.touching = Touching::Letter;
+        self.word_kinds |= KIND_ASCII;
+        let (mut window, mut word, mut letters, mut capitals) = (self.window, self.word, 0, 0);
+        while let Some(&byte) = text.get(at) {
+            let class = ASCII_LETTERS[usize::from(byte)];
+            if class == 0 {
+                break;
+            }
+            if class != previous {
+                previous = class;
+                window = window << 16 | u64::from(class);
+                word = add_to_word(word, class.into());
+                letters += 1;
+                capitals += u32::from(byte >> 5 & 1 ^ 1);
+                if SPANS {
+                    self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
+                }
+                self.gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+            }
+            at += 1;
+        }
+        (self.window, self.word) = (window, word);
+        self.word_letters += letters;
+        self.word_capitals += capitals;
+        at
+    }
+
+    /// A letter of a script with words, not ASCII.
     fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
         let class = if class == L { I } else { class };
         if self.touching != Touching::Letter {
@@ -165,16 +231,11 @@ impl<F: FnMut(Feature)> Reader<F> {
         } else if self.window as Symbol == class {
             return;
         }
-        let is_ascii = code < 0x80;
-        self.word_capitals += u32::from(is_ascii && code & 0x20 == 0);
-        self.word_kinds |= if is_ascii {
-            KIND_ASCII
-        } else if code < 0x250 || (0x1E00..0x1F00).contains(&code) || code >= 0xFF00 && code < 0x10000 {
-            0
-        } else if code < 0x2000 {
-            KIND_OTHER
-        } else {
-            KIND_STYLED
+        self.word_kinds |= match code {
+            // Accents, and full width.
+            0..0x250 | 0x1E00..0x1F00 | 0xFF00..0x10000 => 0,
+            0..0x2000 => KIND_OTHER,
+            _ => KIND_STYLED,
         };
         self.add_letter(start, class);
     }
@@ -182,17 +243,19 @@ impl<F: FnMut(Feature)> Reader<F> {
     #[inline]
     fn add_letter(&mut self, start: usize, class: Symbol) {
         self.touching = Touching::Letter;
-        self.word = (self.word ^ u64::from(class)).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+        self.word = add_to_word(self.word, class);
         self.word_letters += 1;
         self.push(start, class);
-        self.gram(self.window.wrapping_mul(0x9FB2_1C65_1E98_DF25), self.starts[0]);
+        self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
     }
 
     /// Moves the window on.
     #[inline]
     fn push(&mut self, start: usize, class: Symbol) {
         self.window = self.window << 16 | u64::from(class);
-        self.starts = [self.starts[1], self.starts[2], self.starts[3], start as u32];
+        if SPANS {
+            self.starts = [self.starts[1], self.starts[2], self.starts[3], start as u32];
+        }
     }
 
     #[inline]
@@ -228,23 +291,20 @@ impl<F: FnMut(Feature)> Reader<F> {
         if self.word_kinds & KIND_STYLED != 0 || self.word_kinds == KIND_ASCII | KIND_OTHER {
             self.signals.insert(Signal::Disguised);
         }
-        self.word_grams(self.word);
+        self.word_gram(self.word);
         (self.word_letters, self.word_capitals, self.word_kinds, self.is_apart) = (0, 0, 0, false);
     }
 
-    /// A word, and with the word before.
+    /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
     #[inline]
-    fn word_grams(&mut self, word: u64) {
+    fn word_gram(&mut self, word: u64) {
         self.gram(word.wrapping_mul(0xD6E8_FEB8_6659_FD93), self.word_start);
-        let two = word ^ self.before.rotate_left(29);
-        self.gram(two.wrapping_mul(0xCA5A_8263_9512_1157), self.before_start);
-        (self.before, self.before_start, self.word) = (word, self.word_start, 0);
+        self.word = 0;
     }
 
     /// A letter of a script without spaces.
     fn wide(&mut self, start: usize, code: u32, class: Symbol) {
         self.end_word();
-        self.before = 0;
         if self.touching == Touching::Number {
             // 元 and 万 after a number are money, 折 is a discount.
             match code {
@@ -331,19 +391,15 @@ impl<F: FnMut(Feature)> Reader<F> {
         self.touching = Touching::Number;
         let shape = NUMBER + count.min(12) as Symbol;
         self.push(start, shape);
-        self.gram(self.window.wrapping_mul(0x9FB2_1C65_1E98_DF25), self.starts[0]);
+        self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
         self.word_start = start as u32;
         let [first, second] = lead.map(u64::from);
         self.words += 1;
         let number = u64::from(shape) << 16 | first << 8 | second;
-        self.word_grams(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        self.word_gram(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     }
 
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
-        if code == 0x20 {
-            self.touching = Touching::Nothing;
-            return;
-        }
         let sign = char::from_u32(code).unwrap_or(' ');
         // A sign within a word is a letter.
         let letter = match sign {

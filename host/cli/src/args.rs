@@ -80,7 +80,7 @@ pub(crate) struct ModelEvalArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) evasions: Vec<PathBuf>,
     /// Confidence from which on a message counts as unwanted, in per mille
-    #[arg(long, value_name = "N", default_value_t = 700, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) threshold: u16,
     /// Keep messages that differ in numbers only in one part: a harder test
     #[arg(long)]

@@ -228,7 +228,7 @@ fn number_at(bytes: &[u8], number: usize) -> Option<u32> {
 }
 
 fn bucket(hash: u64, buckets: usize) -> usize {
-    ((hash >> 32) * buckets as u64 >> 32) as usize
+    (((hash >> 32) * buckets as u64) >> 32) as usize
 }
 
 /// Writes the section for hosts and the terms that name them. A host may be there for several terms.

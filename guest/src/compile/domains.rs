@@ -7,7 +7,6 @@
 //! evil.example
 //! ```
 
-use std::borrow::ToOwned as _;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
@@ -85,7 +84,7 @@ pub(super) fn compile(
         return;
     };
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    let list = builder.list(&name[..name.len() - ENDING.len()].to_owned());
+    let list = builder.list(&name[..name.len() - ENDING.len()]);
     let context = TermContext { path, text, list, category, severity, allow_set: u32::MAX };
     builder.hosts(&context, "domains", hosts);
 }

@@ -217,7 +217,7 @@ impl<'m> Model<'m> {
         let root = i64::from((grams.max(1) << 16).isqrt());
         let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][ANSWER])).sum();
         let sum = (i64::from(sum) << 16) / root + i64::from(signals) + i64::from(self.bias[ANSWER]);
-        logistic((sum * i64::from(self.scale[ANSWER]) >> 16) + i64::from(self.offset[ANSWER]))
+        logistic(((sum * i64::from(self.scale[ANSWER])) >> 16) + i64::from(self.offset[ANSWER]))
     }
 
     /// The features that say most, for and against, the weightiest first, no more than `most`. Allocates:

@@ -37,13 +37,18 @@ fn syntax() {
 }
 
 #[test]
+fn variants() {
+    run("variants.toml");
+}
+
+#[test]
 fn words() {
     run("words.toml");
 }
 
 #[test]
 fn every_file_of_cases_is_run() {
-    let run = ["fold.toml", "input.toml", "scripts.toml", "syntax.toml", "words.toml"];
+    let run = ["fold.toml", "input.toml", "scripts.toml", "syntax.toml", "variants.toml", "words.toml"];
     let files = case_files();
     let names: Vec<&str> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     assert_eq!(names, run, "add a test for the new file, as for the others");

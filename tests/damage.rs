@@ -26,6 +26,12 @@ const MESSAGES: [&str; 6] = [
     "😀\u{FFFD}\u{10FFFF}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 ];
 
+/// Every byte of what is made of the terms; of the tables behind that, which are the same in all packs, some.
+fn places() -> impl Iterator<Item = usize> {
+    const TERMS_BYTES: usize = 16 << 10;
+    (0..TERMS_BYTES).chain((TERMS_BYTES..pack().len()).step_by(101))
+}
+
 fn decode(bytes: &[u8]) -> Result<(), DecodeError> {
     Pack::decode(&PackBytes::from(bytes)).map(|_| ())
 }
@@ -84,7 +90,7 @@ fn a_pack_with_more_bytes_is_refused() {
 #[test]
 fn every_changed_byte_is_noticed() {
     let mut bytes = pack().to_vec();
-    for at in 0..bytes.len() {
+    for at in places() {
         for flip in [1, 2, 4, 8, 16, 32, 64, 128, 0xFF] {
             bytes[at] ^= flip;
             assert!(decode(&bytes).is_err(), "byte {at} ^ {flip:#x} goes unnoticed");
@@ -111,7 +117,7 @@ fn packs_for_another_version_or_fold_are_told_apart() {
 #[test]
 fn every_changed_byte_with_a_right_checksum_decodes_to_something_that_scans() {
     let mut accepted = 0;
-    for at in (0..24).chain(32..pack().len()) {
+    for at in places().filter(|at| !(24..32).contains(at)) {
         for flip in [1, 0x10, 0x80, 0xFF] {
             let mut bytes = pack().to_vec();
             bytes[at] ^= flip;

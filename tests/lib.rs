@@ -8,11 +8,18 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 use tamis_guest::compile::{
-    Diagnostic, FailurePolicy, Level, ListSource, PolicySource, Taxonomy, compile, compile_terms,
+    Diagnostic, FailurePolicy, Level, ListSource, PolicySource, Taxonomy, Variants, compile, compile_terms,
+    compile_terms_as,
 };
 use tamis_guest::wire::verdict_bytes;
 use tamis_guest::{Message, Policy, Scanner, Verdict};
 use tamis_host::{Defaults, Filter, Judged, Module, Parts, Runtime, RuntimeConfig, Sources, Worker};
+
+#[cfg(feature = "browser")]
+pub mod browser;
+mod generated;
+
+pub use generated::generated_texts;
 
 /// One case of `cases/*.toml`.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +34,8 @@ pub struct Case {
     /// Texts in which the terms do not fire.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// How far the terms are looked for: `none`, `standard` (unless said otherwise) or `aggressive`.
+    pub variants: Option<String>,
     /// `block` if a term must fire, `allow` if none may.
     pub action: String,
     /// Where the matches are, in bytes, if it matters.
@@ -43,18 +52,28 @@ struct CaseFile {
     case: Vec<Case>,
 }
 
+impl Case {
+    fn variants(&self) -> Result<Variants, String> {
+        let Some(name) = &self.variants else { return Ok(Variants::Standard) };
+        let variants = Variants::ALL.into_iter().find(|variants| variants.name() == name);
+        variants.ok_or_else(|| format!("no variants `{name}`"))
+    }
+}
+
 /// The folder of the workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
 }
 
-/// The files of cases, by name.
+/// The files of cases for terms of their own, by name; `lists-*` are cases for the lists that ship.
 #[must_use]
 pub fn case_files() -> Vec<PathBuf> {
     let folder = workspace().join("tests/cases");
     let entries = fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
+    let of_lists = |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("lists-"));
+    files.retain(|path| !of_lists(path));
     files.sort();
     files
 }
@@ -75,13 +94,7 @@ pub fn read_cases(path: &Path) -> Vec<Case> {
 /// # Errors
 /// How the verdict differs from what the case says.
 pub fn check(case: &Case) -> Result<(), String> {
-    let pack = if case.allow.is_empty() {
-        compile_terms("terms.txt", &case.terms.join("\n"))
-    } else {
-        let list = list_toml(&case.terms, &case.allow);
-        compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())
-    };
-    let mut engines = Engines::new(blocking_parts(accept(pack)));
+    let mut engines = Engines::new(blocking_parts(pack_of_case(case)?));
     let verdict = engines.judge(&[Message::body(&case.message)])?.remove(0);
 
     let action = verdict.action.name();
@@ -98,6 +111,21 @@ pub fn check(case: &Case) -> Result<(), String> {
         return Err(format!("the evidence is {evidence:?}, expected {:?}", case.evidence));
     }
     Ok(())
+}
+
+/// The bytes of a pack of the case's terms.
+///
+/// # Errors
+/// Variants that there are none of.
+///
+/// # Panics
+/// If one of the terms is none.
+pub fn pack_of_case(case: &Case) -> Result<Vec<u8>, String> {
+    if case.allow.is_empty() {
+        return Ok(accept(compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)));
+    }
+    let list = list_toml(&case.terms, &case.allow);
+    Ok(accept(compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom())))
 }
 
 /// A list of one group.
@@ -212,15 +240,43 @@ pub fn blocking_parts(pack: Vec<u8>) -> Parts {
 /// If they do not compile.
 #[must_use]
 pub fn shipped_parts() -> Parts {
-    let lists = workspace().join("wordlists");
-    let path = lists.join("policy.toml");
-    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let (policy, diagnostics) = PolicySource::parse("policy.toml", &text);
-    let policy = policy.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let policy = shipped_policy();
     let defaults = Defaults { module: module(), pack: blocking_parts(pack_of("unused")).pack, policy };
-    let sources = Sources { lists: Some(lists), ..Sources::default() };
+    let sources = Sources { lists: Some(workspace().join("wordlists")), ..Sources::default() };
     let loaded = sources.load(runtime(), &defaults, &defaults.module);
     loaded.unwrap_or_else(|error| panic!("{error}")).parts
+}
+
+/// One list of these terms, with the taxonomy and the policy that ship.
+///
+/// # Panics
+/// If the list does not compile.
+#[must_use]
+pub fn list_parts(category: &str, severity: u8, terms: &[String]) -> Parts {
+    let (taxonomy, diagnostics) = Taxonomy::parse("taxonomy.toml", &read_shipped("taxonomy.toml"));
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let list = format!(
+        "format = 1\nlist = {{ id = \"test\", jurisdiction = [\"XX\"], legal_basis = \"order no. 0\" }}\n\
+         [[group]]\nname = \"test\"\nreason = \"made-up words\"\ncategory = {}\nseverity = {severity}\nterms = {}\n",
+        toml_string(category),
+        toml_string(&terms.join("\n")),
+    );
+    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy));
+    let parts = blocking_parts(pack);
+    let pack = parts.pack.pack();
+    let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
+    let policy = shipped_policy();
+    Parts { policy: policy.resolve(&categories), failure: policy.failure_policies(), ..parts }
+}
+
+fn shipped_policy() -> PolicySource {
+    let (policy, diagnostics) = PolicySource::parse("policy.toml", &read_shipped("policy.toml"));
+    policy.unwrap_or_else(|| panic!("{diagnostics:?}"))
+}
+
+fn read_shipped(file: &str) -> String {
+    let path = workspace().join("wordlists").join(file);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 fn accept((bytes, diagnostics): (Vec<u8>, Vec<Diagnostic>)) -> Vec<u8> {

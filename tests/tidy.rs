@@ -140,12 +140,19 @@ fn cases_say_why() {
 }
 
 #[test]
-fn the_fold_table_is_what_its_generator_writes() {
-    let path = workspace().join("guest/src/fold.bin");
-    let checked_in = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // Not assert_eq: nobody reads 100,000 bytes.
-    assert!(
-        checked_in == tamis_tables::fold_table(),
-        "\nrule: guest/src/fold.bin is what guest/tables generates\nfix: cargo fold-table, and look at the diff of the cases\n"
-    );
+fn the_tables_are_what_their_generator_writes() {
+    let tables = [
+        ("fold.bin", tamis_tables::fold_table()),
+        ("syllables.txt", tamis_tables::syllables().into_bytes()),
+        ("compile/sounds.bin", tamis_tables::sounds()),
+    ];
+    for (name, generated) in tables {
+        let path = workspace().join("guest/src").join(name);
+        let checked_in = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // Not assert_eq: nobody reads 100,000 bytes.
+        assert!(
+            checked_in == generated,
+            "\nrule: guest/src/{name} is what guest/tables generates\nfix: cargo fold-table, and look at the diff of the cases\n"
+        );
+    }
 }

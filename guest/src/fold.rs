@@ -28,6 +28,8 @@ pub(crate) const IGNORABLE: Symbol = 0;
 pub(crate) const SEPARATOR: Symbol = 1;
 /// Letters a to z have the classes from here on.
 pub(crate) const CLASS_FIRST_LETTER: u8 = 2;
+/// Digits 0 to 9 have the classes from here on.
+pub(crate) const CLASS_FIRST_DIGIT: u8 = CLASS_FIRST_LETTER + 26;
 /// From here on a class is computed from the code point and two letters may share one.
 pub(crate) const CLASS_COMPUTED: Symbol = 0x8000;
 

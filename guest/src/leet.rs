@@ -31,7 +31,12 @@ const SIGN_BYTES: u8 = 0xF0;
 pub(crate) const READINGS: usize = 3;
 
 /// The byte of a sign that may be a letter.
+#[inline]
 pub(crate) fn sign_byte(code: u32) -> Option<u8> {
+    // Commas and full stops, which are most of what stands between words, are none.
+    if matches!(code, 0x2C..=0x3B) {
+        return None;
+    }
     let at = SIGNS.iter().position(|&(sign, _)| sign as u32 == code)?;
     Some(SIGN_BYTES + at as u8)
 }

@@ -1,16 +1,16 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 2 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 3 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 2 |
+//! | 8..12 | format version, 3 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..152 | fifteen sections: offset and length of each, in the order below |
+//! | 32..168 | seventeen sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -25,10 +25,12 @@
 //! | parts | [`PartRecord`] | of terms that need more than one pattern: all of them, by role |
 //! | patterns | [`PatternRecord`] | what is searched, each spelling once |
 //! | uses | [`UseRecord`] | what finding a pattern leads to |
-//! | grams | [`GramRecord`] | for words, prefixes, and windows of 1, 2 and 4 symbols: which slice of the next three sections |
+//! | grams | [`GramRecord`] | for words, prefixes, windows of 1, 2 and 4 symbols, and of 2 and 4 syllables: which slice of the next three sections |
 //! | filter | `u64` | Bloom filter, two bits of one word a key: a key not in here leads to no pattern |
 //! | buckets | `u32` | first entry of each hash bucket, and the end of the last |
 //! | entries | [`EntryRecord`] | keys with their pattern and the place in it |
+//! | sounds | `u16` | the syllable of each Han character from U+4E00 on; empty if no pattern is found by its sound |
+//! | ordinary | `u64` | filter of ordinary words of two Han characters; empty if no pattern is two of them |
 //! | origin | UTF-8 | free text for people: what the pack was made from |
 //! | model | [`Model`] | what the spam stage weighs messages with; may be empty |
 //! | hosts | [`urls`](crate::urls) | hosts that terms and lists of domains name; may be empty |
@@ -47,16 +49,17 @@ use crate::fold::fold_table_hash;
 use crate::search::GRAMS;
 use crate::spam::Model;
 use crate::urls::Hosts;
+use crate::sounds::HAN_COUNT;
 use crate::{Evidence, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 152;
+pub(crate) const HEADER_BYTES: usize = 168;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 15;
+pub(crate) const SECTIONS: usize = 17;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
@@ -122,7 +125,9 @@ pub struct PatternRecord {
     pub(crate) flags: u8,
     pub(crate) zero: u8,
     /// The evidence this pattern accepts.
-    pub(crate) folds: u32,
+    pub(crate) folds: u16,
+    /// The evidence that it is: for a spelling that is not the term's own.
+    pub(crate) adds: u16,
     /// Its slice of the uses section.
     pub(crate) uses_first: u32,
     pub(crate) uses_count: u32,
@@ -151,6 +156,8 @@ pub(crate) const START_OPEN: u8 = 1;
 pub(crate) const END_OPEN: u8 = 2;
 /// Letters are compared as they are, nothing folded.
 pub(crate) const LITERAL: u8 = 4;
+/// Two Han characters, which neighbouring words may make by chance: `路口交通`.
+pub(crate) const HAN_PAIR: u8 = 8;
 /// Role: the term does not fire in a message that has this.
 pub(crate) const ROLE_EXCLUDE: u32 = 255;
 
@@ -164,9 +171,16 @@ pub struct GramRecord {
     pub(crate) buckets_first: u32,
     /// How many buckets: a power of two; their section slice is one longer.
     pub(crate) buckets_count: u32,
-    /// 1 if a key is all of scripts with spaces, so that text without others must be searched too.
-    pub(crate) has_spaced: u32,
+    /// [`HAS_SPACED`], [`HAS_GLUED`].
+    pub(crate) flags: u32,
+    /// Most letters a word has that is a key.
+    pub(crate) letters_max: u32,
 }
+
+/// A key is all of scripts with spaces, so that text without others must be searched too.
+pub(crate) const HAS_SPACED: u32 = 1;
+/// A pattern is looked for within longer words that it was glued into.
+pub(crate) const HAS_GLUED: u32 = 2;
 
 /// A key of a pattern.
 #[derive(Clone, Copy, Pod, Zeroable, Debug)]
@@ -175,7 +189,9 @@ pub struct EntryRecord {
     pub(crate) key: u64,
     pub(crate) pattern: u32,
     /// What of the pattern is before the key: symbols for windows, else words.
-    pub(crate) offset: u32,
+    pub(crate) offset: u16,
+    /// The symbol of the pattern that follows a window, or is before one that ends it; 0 if there is none.
+    pub(crate) neighbour: u16,
 }
 
 /// Why bytes are not a pack. The running pack stays as it is.
@@ -301,6 +317,8 @@ pub struct Pack<'p> {
     pub(crate) patterns: &'p [PatternRecord],
     uses: &'p [UseRecord],
     pub(crate) grams: [Gram<'p>; GRAMS],
+    pub(crate) sounds: &'p [u16],
+    pub(crate) ordinary: &'p [u64],
     origin: &'p str,
     model: Option<Model<'p>>,
     pub(crate) hosts: Option<Hosts<'p>>,
@@ -313,7 +331,8 @@ pub(crate) struct Gram<'p> {
     pub(crate) filter: &'p [u64],
     pub(crate) buckets: &'p [u32],
     pub(crate) entries: &'p [EntryRecord],
-    pub(crate) has_spaced: bool,
+    pub(crate) flags: u32,
+    pub(crate) letters_max: u32,
 }
 
 impl<'p> Pack<'p> {
@@ -370,6 +389,8 @@ impl<'p> Pack<'p> {
         let filter: &[u64] = sections.records("filter")?;
         let buckets: &[u32] = sections.records("buckets")?;
         let entries = sections.records("entries")?;
+        let sounds = sections.records("sounds")?;
+        let ordinary: &[u64] = sections.records("ordinary")?;
         let origin = sections.text("origin")?;
         let model: &[u8] = sections.records("model")?;
         let hosts: &[u8] = sections.records("hosts")?;
@@ -380,7 +401,7 @@ impl<'p> Pack<'p> {
         let gram = |record: GramRecord| {
             let corrupt = DecodeError::Corrupt("grams");
             if record.filter_count == 0 {
-                return Ok(Gram { filter: &[], buckets: &[], entries, has_spaced: false });
+                return Ok(Gram { filter: &[], buckets: &[], entries, flags: 0, letters_max: 0 });
             }
             if !record.filter_count.is_power_of_two() || !record.buckets_count.is_power_of_two() {
                 return Err(corrupt);
@@ -389,7 +410,8 @@ impl<'p> Pack<'p> {
                 filter: slice(filter, record.filter_first, record.filter_count).ok_or(corrupt)?,
                 buckets: slice(buckets, record.buckets_first, record.buckets_count.wrapping_add(1)).ok_or(corrupt)?,
                 entries,
-                has_spaced: record.has_spaced != 0,
+                flags: record.flags,
+                letters_max: record.letters_max,
             })
         };
         let model = (!model.is_empty()).then(|| Model::decode_layout(model)).transpose();
@@ -397,8 +419,11 @@ impl<'p> Pack<'p> {
         let hosts = (!hosts.is_empty())
             .then(|| Hosts::decode_layout(hosts).ok_or(DecodeError::Corrupt("hosts")))
             .transpose()?;
-        let &[words, prefixes, one, two, four] = gram_records else { return Err(DecodeError::Corrupt("grams")) };
-        let grams = [gram(words)?, gram(prefixes)?, gram(one)?, gram(two)?, gram(four)?];
+        let records: &[GramRecord; GRAMS] = gram_records.try_into().map_err(|_| DecodeError::Corrupt("grams"))?;
+        let mut grams = [Gram { filter: &[], buckets: &[], entries, flags: 0, letters_max: 0 }; GRAMS];
+        for (into, &record) in grams.iter_mut().zip(records) {
+            *into = gram(record)?;
+        }
         Ok(Pack {
             strings,
             categories,
@@ -409,6 +434,8 @@ impl<'p> Pack<'p> {
             patterns,
             uses,
             grams,
+            sounds,
+            ordinary,
             origin,
             model,
             hosts,
@@ -449,12 +476,12 @@ impl<'p> Pack<'p> {
         check(self.parts.iter().all(part_ok), "parts")?;
         for pattern in self.patterns {
             let text = Text { offset: pattern.text_offset, length: pattern.text_length.into() };
-            let folds = u16::try_from(pattern.folds);
+            let evidence = Evidence(pattern.folds | pattern.adds);
             let ok = text_ok(&text)
                 && (1..=PATTERN_LETTERS_MAX).contains(&self.text(text).chars().count())
                 && slice(self.uses, pattern.uses_first, pattern.uses_count).is_some()
-                && folds.is_ok_and(|folds| Evidence::ALL.contains(Evidence(folds)))
-                && pattern.flags <= START_OPEN | END_OPEN | LITERAL
+                && Evidence::ALL.contains(evidence)
+                && pattern.flags <= START_OPEN | END_OPEN | LITERAL | HAN_PAIR
                 && pattern.zero == 0;
             check(ok, "patterns")?;
         }
@@ -465,6 +492,8 @@ impl<'p> Pack<'p> {
             };
             check(ok, "uses")?;
         }
+        check(matches!(self.sounds.len(), 0 | HAN_COUNT), "sounds")?;
+        check(self.ordinary.is_empty() || self.ordinary.len().is_power_of_two(), "ordinary")?;
         for gram in &self.grams {
             let last = gram.buckets.last().is_none_or(|&end| end as usize <= gram.entries.len());
             check(gram.buckets.is_sorted() && last, "buckets")?;
@@ -473,7 +502,7 @@ impl<'p> Pack<'p> {
                 _ => continue,
             };
             let known = |entry: &EntryRecord| {
-                (entry.pattern as usize) < self.patterns.len() && entry.offset as usize <= PATTERN_LETTERS_MAX
+                (entry.pattern as usize) < self.patterns.len() && usize::from(entry.offset) <= PATTERN_LETTERS_MAX
             };
             check(gram.entries[first..end].iter().all(known), "entries")?;
         }

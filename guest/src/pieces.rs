@@ -3,15 +3,22 @@
 //! pieces and symbols mean to a pack is in [`search`](crate::search).
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
-use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol};
+use crate::fold::{
+    CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol,
+};
+use crate::lanes::{self, BLOCK, Bits};
 use crate::leet;
-use crate::rewrite::Watch;
+use crate::rewrite::{Watch, is_watched};
+use crate::search::WordKey;
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
-/// Letters that are looked at together.
+/// Letters that a piece holds, and that are looked at together.
 const LANES: usize = 8;
+/// First of the Han characters that most text is made of.
+const HAN_FIRST: u32 = 0x4E00;
 /// Most pieces that one word may be in.
 const WORD_PIECES_MAX: usize = 32;
 
@@ -31,13 +38,18 @@ pub(crate) enum Gap {
 /// A run of letters, or of digits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece {
+    /// The first eight of its folded letters, one byte a letter, repeats left out; zeros after its end.
+    letters: u64,
     /// First byte in the text.
     pub(crate) start: u32,
-    /// Its folded letters, in [`Pieces::letters`].
-    first: u32,
-    end: u32,
+    /// How many folded letters it has.
+    count: u32,
+    /// Where the others are in [`Pieces::more_letters`].
+    more: u32,
     pub(crate) gap: Gap,
     kind: Kind,
+    /// It may go on a word with the piece before.
+    joins: bool,
 }
 
 /// What a piece is made of.
@@ -53,10 +65,8 @@ enum Kind {
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
     pub(crate) pieces: Vec<Piece>,
-    /// Folded letters of the pieces, one byte a letter, repeats within a piece left out. As long as the longest
-    /// text so far: letters are stored eight at a time, and what is beyond their count means nothing.
-    letters: Vec<u8>,
-    letters_count: usize,
+    /// Folded letters of pieces of more than eight.
+    more_letters: Vec<u8>,
     /// Symbols of all letters, repeats without separators between left out.
     pub(crate) symbols: Vec<Symbol>,
     /// Where in the text the run of each symbol begins.
@@ -64,31 +74,33 @@ pub(crate) struct Pieces {
     /// Whether there are letters of scripts without spaces.
     pub(crate) has_unspaced: bool,
     pub(crate) is_utf8: bool,
-    /// Where the last sign ends that was read as a letter.
-    signs_end: usize,
     /// Whether the text may read otherwise to a reader.
     pub(crate) watch: Watch,
+    bits: Vec<Bits>,
+    /// How many pieces so far touched the one before.
+    touching: u32,
 }
 
 impl Pieces {
-    /// Takes `text` apart. Symbols of text that is all ASCII are left out where `symbols` says so.
+    /// Takes `text` apart. Symbols of text without scripts without spaces are left out where `symbols` says so.
     pub(crate) fn read(&mut self, text: &[u8], symbols: Symbols) {
-        self.pieces.clear();
-        self.letters_count = 0;
-        if self.letters.len() < text.len() + 2 * LANES {
-            self.letters.resize(text.len() + 2 * LANES, 0);
+        self.clear();
+        let begins_with_han = text.first().is_some_and(|&byte| byte >= 0xE3);
+        if symbols == Symbols::All || begins_with_han || !self.read_plain(text) {
+            self.clear();
+            self.read_any(text);
         }
+    }
+
+    fn clear(&mut self) {
+        self.pieces.clear();
+        self.more_letters.clear();
         self.symbols.clear();
         self.starts.clear();
         self.has_unspaced = false;
         self.is_utf8 = true;
-        self.signs_end = 0;
         self.watch = Watch::default();
-        if symbols == Symbols::OfUnspacedText && text.is_ascii() {
-            self.read_ascii(text);
-        } else {
-            self.read_any(text);
-        }
+        self.touching = 0;
     }
 
     /// The whole of it, character by character.
@@ -99,9 +111,18 @@ impl Pieces {
         let mut open: Option<(Kind, bool)> = None;
         let mut at = 0;
         while at < text.len() {
+            if text[at] >= 0xE4
+                && let end = self.read_han(text, at, &mut previous_symbol)
+                && end > at
+            {
+                at = end;
+                open = None;
+                between = Between::start();
+                continue;
+            }
             let (code, length) = decode(&text[at..]);
             self.is_utf8 &= length > 1 || code < 0x80;
-            self.watch.character(code);
+            self.watch.character(code, &text[at..]);
             let class = symbol(code);
             let start = at as u32;
             at += length;
@@ -115,7 +136,7 @@ impl Pieces {
                     Some(sign) => {
                         match open {
                             Some((Kind::Signs, _)) => self.add_letter(sign),
-                            _ => self.begin_piece(start, between.take(), Kind::Signs, sign),
+                            _ => self.begin_piece(text, start, between.take(), Kind::Signs, sign),
                         }
                         open = Some((Kind::Signs, false));
                     }
@@ -143,165 +164,213 @@ impl Pieces {
             let (is_lower, is_upper) = case(code);
             match open {
                 Some((of, was_lower)) if of == kind && !(was_lower && is_upper) => self.add_letter(letter),
-                _ => self.begin_piece(start, between.take(), kind, letter),
+                _ => self.begin_piece(text, start, between.take(), kind, letter),
             }
             open = Some((kind, is_lower));
         }
     }
 
-    /// The same for ASCII, words at a time.
-    fn read_ascii(&mut self, text: &[u8]) {
-        let mut between = Between::start();
-        let mut at = 0;
-        while at < text.len() {
-            let ascii = ASCII[usize::from(text[at])];
-            match ascii.kind {
-                AsciiKind::Ignorable => at += 1,
-                AsciiKind::Sign if is_letter_sign(text[at].into(), self.touches_letter(text, at), &text[at + 1..]) => {
-                    at = self.read_signs(text, at, &mut between);
-                }
-                AsciiKind::Separator | AsciiKind::Sign => {
-                    self.watch.ascii(text[at]);
-                    between.add(ascii.is_space);
-                    at += 1;
-                }
-                AsciiKind::Letter if let Some(length) = self.read_word(text, at, &mut between) => at += length,
-                AsciiKind::Letter => at = self.read_piece(text, at, AsciiKind::Letter, Kind::Letters, &mut between),
-                AsciiKind::Digit => at = self.read_piece(text, at, AsciiKind::Digit, Kind::Digits, &mut between),
-            }
-        }
-    }
-
-    /// Whether the sign at `at` follows a letter, whatever vanishes between.
-    fn touches_letter(&self, text: &[u8], mut at: usize) -> bool {
-        while at > 0 && ASCII[usize::from(text[at - 1])].kind == AsciiKind::Ignorable {
-            at -= 1;
-        }
-        let before = at.checked_sub(1).map(|at| (at, ASCII[usize::from(text[at])].kind));
-        match before {
-            Some((_, AsciiKind::Letter | AsciiKind::Digit)) => true,
-            // A sign that was read as a letter is the last of the last piece.
-            Some((at, AsciiKind::Sign)) => self.signs_end == at + 1,
-            _ => false,
-        }
-    }
-
-    /// Reads signs that are letters, and returns where they end.
-    fn read_signs(&mut self, text: &[u8], mut at: usize, between: &mut Between) -> usize {
-        let mut is_first = true;
-        while at < text.len() {
-            let ascii = ASCII[usize::from(text[at])];
-            match ascii.kind {
-                AsciiKind::Ignorable => {}
-                AsciiKind::Sign if is_first || is_letter_sign(text[at].into(), true, &text[at + 1..]) => {
-                    self.watch.ascii(text[at]);
-                    let sign = leet::sign_byte(text[at].into()).unwrap_or_default();
-                    if is_first {
-                        self.begin_piece(at as u32, between.take(), Kind::Signs, sign);
-                    } else {
-                        self.add_letter(sign);
-                    }
-                    is_first = false;
-                    self.signs_end = at + 1;
-                }
-                _ => break,
-            }
-            at += 1;
-        }
-        at
-    }
-
-    /// Reads a word of up to seven letters whose letters differ from their neighbours and whose case does
-    /// not rise, as most words are. Eight bytes are looked at together.
-    #[inline]
-    fn read_word(&mut self, text: &[u8], at: usize, between: &mut Between) -> Option<usize> {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        const HIGHS: u64 = 0x8080_8080_8080_8080;
-        let bytes = u64::from_le_bytes(*text.get(at..)?.first_chunk()?);
-        let lower = bytes | 0x2020_2020_2020_2020;
-        // High bit of each byte that is no letter: all are ASCII, so nothing carries over.
-        let not_letter =
-            ((lower.wrapping_add(ONES * (0x80 - b'z' as u64 - 1))) | !(lower + ONES * (0x80 - b'a' as u64))) & HIGHS;
-        let length = not_letter.trailing_zeros() as usize / 8;
-        // Whatever vanishes may have more of the word behind it.
-        if length == 8 || length == 0 || ASCII[usize::from(text[at + length])].kind == AsciiKind::Ignorable {
-            return None;
-        }
-        let within = (1u64 << (8 * length)) - 1;
-        let twice = (lower ^ lower >> 8) & within >> 8;
-        let neighbours_differ = (twice.wrapping_sub(ONES) & !twice & HIGHS) & within >> 8 == 0;
-        let lower_bits = bytes >> 5 & ONES & within;
-        let rises = lower_bits & !(lower_bits >> 8) & within >> 8 != 0;
-        if !neighbours_differ || rises {
-            return None;
-        }
-        let letters = lower.wrapping_sub(ONES * (b'a' - CLASS_FIRST_LETTER) as u64) & within;
-        let first = self.letters_count;
-        self.letters[first..first + LANES].copy_from_slice(&letters.to_le_bytes());
-        self.letters_count += length;
-        let (first, end) = (first as u32, self.letters_count as u32);
-        self.pieces.push(Piece { start: at as u32, first, end, gap: between.take(), kind: Kind::Letters });
-        Some(length)
-    }
-
-    /// Reads a piece letter by letter and returns where it ends.
-    fn read_piece(&mut self, text: &[u8], mut at: usize, of: AsciiKind, kind: Kind, between: &mut Between) -> usize {
-        let ascii = ASCII[usize::from(text[at])];
-        self.begin_piece(at as u32, between.take(), kind, ascii.class);
-        let mut was_lower = ascii.is_lower;
-        at += 1;
-        while at < text.len() {
-            let ascii = ASCII[usize::from(text[at])];
-            if ascii.kind == of && !(was_lower && ascii.is_upper) {
-                self.add_letter(ascii.class);
-                was_lower = ascii.is_lower;
-            } else if ascii.kind != AsciiKind::Ignorable {
+    /// Reads the Han characters from `at` on, up to one that a reader might read otherwise, and returns where they end.
+    fn read_han(&mut self, text: &[u8], start: usize, previous_symbol: &mut Symbol) -> usize {
+        let mut at = start;
+        while let Some(&[a @ 0xE4..=0xE9, b @ 0x80..=0xBF, c @ 0x80..=0xBF]) = text[at..].first_chunk() {
+            let code = u32::from(a & 0xF) << 12 | u32::from(b & 0x3F) << 6 | u32::from(c & 0x3F);
+            if code < HAN_FIRST || is_watched(code) {
                 break;
             }
-            at += 1;
+            let class = symbol(code);
+            if class != *previous_symbol {
+                self.symbols.push(class);
+                self.starts.push(at as u32);
+                *previous_symbol = class;
+            }
+            at += 3;
+        }
+        if at > start {
+            self.has_unspaced = true;
+            self.watch.han();
         }
         at
     }
 
-    fn begin_piece(&mut self, start: u32, gap: Gap, kind: Kind, letter: u8) {
-        let first = self.letters_count as u32;
-        self.pieces.push(Piece { start, first, end: first + 1, gap, kind });
-        self.put(letter);
+    /// The same, words at a time, for texts all letters of which are ASCII and in which nothing vanishes; false
+    /// for others.
+    fn read_plain(&mut self, text: &[u8]) -> bool {
+        let mut bits = core::mem::take(&mut self.bits);
+        lanes::read(text, &mut bits);
+        let has_controls = bits.iter().any(|bits| bits.controls != 0);
+        let vanishes = |&byte: &u8| byte < 0x80 && ascii_symbol(byte) == IGNORABLE;
+        let is_plain = !(has_controls && text.iter().any(vanishes)) && self.read_words(text, &bits);
+        self.bits = bits;
+        is_plain
+    }
+
+    /// Reads letters, digits and what is between, from edge to edge.
+    fn read_words(&mut self, text: &[u8], bits: &[Bits]) -> bool {
+        let mut between = Between::start();
+        let mut start = 0;
+        let mut kind = Kind::Signs;
+        for (block, of_block) in bits.iter().enumerate() {
+            let mut edges = of_block.edges;
+            while edges != 0 {
+                let place = edges.trailing_zeros();
+                edges &= edges - 1;
+                let edge = BLOCK * block + place as usize;
+                if !self.read_run(text, start..edge, kind, bits, &mut between) {
+                    return false;
+                }
+                start = edge;
+                let is = |of: u64| of >> place & 1 == 1;
+                kind = match () {
+                    () if is(of_block.letters) => Kind::Letters,
+                    () if is(of_block.digits) => Kind::Digits,
+                    () => Kind::Signs,
+                };
+            }
+        }
+        self.read_run(text, start..text.len(), kind, bits, &mut between)
+    }
+
+    /// Reads a run of one kind; false if it is not plain.
+    #[inline(always)]
+    fn read_run(&mut self, text: &[u8], run: Range<usize>, kind: Kind, bits: &[Bits], between: &mut Between) -> bool {
+        const ONES: u64 = 0x0101_0101_0101_0101;
+        let (case, class) = match kind {
+            Kind::Signs if run.len() == 1 && text[run.start] == b' ' => {
+                between.add(true);
+                return true;
+            }
+            Kind::Signs => return self.read_between(text, run, between),
+            Kind::Letters => (0x20 * ONES, (b'a' - CLASS_FIRST_LETTER) as u64 * ONES),
+            Kind::Digits => (0, (b'0' - CLASS_FIRST_DIGIT) as u64 * ONES),
+        };
+        let length = run.len().min(LANES);
+        let within = u64::MAX >> (64 - 8 * length);
+        let mut letters = ((load(text, run.start) | case) & within).wrapping_sub(class & within);
+        // The first letter of a piece is no repeat of what is before it.
+        let same = lanes::eight_same(bits, run.start) & ((1 << length) - 1) & !1;
+        let mut count = length;
+        if same != 0 {
+            (letters, count) = without_repeats(letters, same, length);
+        }
+        self.push_piece(
+            text,
+            Piece {
+                letters,
+                start: run.start as u32,
+                count: count as u32,
+                more: self.more_letters.len() as u32,
+                gap: between.take(),
+                kind,
+                joins: false,
+            },
+        );
+        if run.len() > LANES {
+            for &letter in &text[run.start + LANES..run.end] {
+                self.add_letter(ascii_symbol(letter) as u8);
+            }
+        }
+        true
+    }
+
+    /// Reads what stands between words: separators, and signs that are letters. False at what is not plain.
+    fn read_between(&mut self, text: &[u8], run: Range<usize>, between: &mut Between) -> bool {
+        let mut at = run.start;
+        let mut after_sign = false;
+        while at < run.end {
+            let mark = MARKS[usize::from(text[at])];
+            if mark != Mark::Other {
+                between.add(mark == Mark::Space);
+                after_sign = false;
+                at += 1;
+                continue;
+            }
+            let (code, length) = decode(&text[at..]);
+            let rest = &text[at + length..];
+            let is_ascii = code < 0x80;
+            if !is_ascii && symbol(code) != SEPARATOR {
+                return false;
+            }
+            self.is_utf8 &= length > 1 || is_ascii;
+            self.watch.character(code, &text[at..]);
+            let after_letter = after_sign || at == run.start && at > 0;
+            let sign = leet::sign_byte(code).filter(|_| is_letter_sign(code, after_letter, rest));
+            match sign {
+                Some(sign) if after_sign => self.add_letter(sign),
+                Some(sign) => self.begin_piece(text, at as u32, between.take(), Kind::Signs, sign),
+                None => between.add(char::from_u32(code).is_some_and(char::is_whitespace)),
+            }
+            after_sign = sign.is_some();
+            at += length;
+        }
+        true
+    }
+
+    fn begin_piece(&mut self, text: &[u8], start: u32, gap: Gap, kind: Kind, letter: u8) {
+        let more = self.more_letters.len() as u32;
+        self.push_piece(text, Piece { letters: letter.into(), start, count: 1, more, gap, kind, joins: false });
+    }
+
+    #[inline]
+    fn push_piece(&mut self, text: &[u8], mut piece: Piece) {
+        if let Some(before) = self.pieces.last() {
+            piece.joins = joins(before, &piece);
+            // Three pieces that touch may be base64. A word that is told of once is not told of again.
+            self.touching = if piece.gap == Gap::Touching { self.touching + 1 } else { 0 };
+            if self.touching == 2 {
+                self.watch.word(text, piece.start as usize);
+            }
+        }
+        self.pieces.push(piece);
     }
 
     /// Adds a letter to the last piece.
     fn add_letter(&mut self, letter: u8) {
-        if self.letters[self.letters_count - 1] != letter {
-            self.put(letter);
-            if let Some(piece) = self.pieces.last_mut() {
-                piece.end += 1;
-            }
+        let Some(piece) = self.pieces.last_mut() else { return };
+        let last = match piece.count as usize {
+            count @ ..=LANES => (piece.letters >> (8 * (count - 1))) as u8,
+            _ => self.more_letters.last().copied().unwrap_or_default(),
+        };
+        if last == letter {
+            return;
+        }
+        if (piece.count as usize) < LANES {
+            piece.letters |= u64::from(letter) << (8 * piece.count);
+        } else {
+            self.more_letters.push(letter);
+        }
+        piece.count += 1;
+        if piece.count == 2 {
+            // It joined as a single letter.
+            let at = self.pieces.len() - 1;
+            self.pieces[at].joins = at > 0 && joins(&self.pieces[at - 1], &self.pieces[at]);
         }
     }
 
-    fn put(&mut self, letter: u8) {
-        self.letters[self.letters_count] = letter;
-        self.letters_count += 1;
-    }
-
     /// The folded letters of a piece.
-    pub(crate) fn letters(&self, piece: &Piece) -> &[u8] {
-        &self.letters[piece.first as usize..piece.end as usize]
-    }
-
-    /// The first eight letters of a piece, zeros after its end, if it has no more than that.
     #[inline]
-    pub(crate) fn short_letters(&self, piece: &Piece) -> Option<u64> {
-        let length = piece.end - piece.first;
-        let eight = self.letters[piece.first as usize..].first_chunk().map(|eight| u64::from_le_bytes(*eight))?;
-        (length < 8).then(|| eight & ((1 << (8 * length)) - 1))
+    pub(crate) fn letters(&self, piece: &Piece) -> impl Iterator<Item = u8> + Clone {
+        let more = (piece.count as usize).saturating_sub(LANES);
+        let first = (0..piece.count.min(LANES as u32)).map(|at| (piece.letters >> (8 * at)) as u8);
+        first.chain(self.more_letters[piece.more as usize..][..more].iter().copied())
     }
 
-    /// Whether pieces are letters among digits and signs that may be letters, and begin with no letter before.
-    pub(crate) fn may_be_leet(&self, first: usize, count: usize) -> bool {
-        let pieces = &self.pieces[first..first + count];
-        let has = |kind: Kind| pieces.iter().any(|piece| piece.kind == kind);
-        pieces[0].gap != Gap::Touching && has(Kind::Letters) && (has(Kind::Digits) || has(Kind::Signs))
+    /// The key of a piece that is a word by itself.
+    #[inline]
+    pub(crate) fn key(&self, piece: &Piece) -> u64 {
+        if (piece.count as usize) < LANES { piece.letters } else { self.long_key(piece) }
+    }
+
+    #[cold]
+    fn long_key(&self, piece: &Piece) -> u64 {
+        let mut key = WordKey::default();
+        self.letters(piece).for_each(|letter| key.push(letter));
+        key.key()
+    }
+
+    /// The mixture of a word that begins with piece `first`, nothing in it yet.
+    pub(crate) fn mixture(&self, first: usize) -> Mixture {
+        Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
     }
 
     /// Whether nothing touches the last piece before `next`.
@@ -317,23 +386,22 @@ impl Pieces {
     /// Whether a word ends with this piece whatever comes next.
     #[inline]
     pub(crate) fn stands_alone(&self, piece: usize) -> bool {
-        self.pieces.get(piece + 1).is_none_or(|next| !joins(&self.pieces[piece], next))
+        self.pieces.get(piece + 1).is_none_or(|next| !next.joins)
     }
 
     /// The first of the pieces that spaced-out letters join to the given one.
     pub(crate) fn run_start(&self, mut at: usize) -> usize {
         let farthest = at.saturating_sub(WORD_PIECES_MAX);
-        while at > farthest && joins(&self.pieces[at - 1], &self.pieces[at]) {
+        while at > farthest && self.pieces[at].joins {
             at -= 1;
         }
         at
     }
 
     /// The pieces that may be one word together with piece `first`, that one included.
-    pub(crate) fn word_from(&self, first: usize) -> &[Piece] {
-        let all = &self.pieces[first..];
-        let joined = all.windows(2).take(WORD_PIECES_MAX - 1).take_while(|pair| joins(&pair[0], &pair[1]));
-        &all[..(1 + joined.count()).min(all.len())]
+    pub(crate) fn word_from(&self, first: usize) -> impl Iterator<Item = &Piece> {
+        let others = self.pieces[first + 1..].iter().take(WORD_PIECES_MAX - 1).take_while(|piece| piece.joins);
+        core::iter::once(&self.pieces[first]).chain(others)
     }
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.
@@ -358,7 +426,7 @@ fn joins(a: &Piece, b: &Piece) -> bool {
     match b.gap {
         Gap::Touching | Gap::Joined => true,
         Gap::Spaced => {
-            let single = |piece: &Piece| piece.end - piece.first == 1 && piece.kind != Kind::Signs;
+            let single = |piece: &Piece| piece.count == 1 && piece.kind != Kind::Signs;
             (single(a) && single(b)) || (a.kind == Kind::Digits && b.kind == Kind::Digits)
         }
         Gap::Apart => false,
@@ -371,6 +439,27 @@ pub(crate) fn class_byte(class: Symbol) -> u8 {
     low ^ high.rotate_left(3)
 }
 
+/// Takes those of the letters out whose bit is set, and returns how many are left.
+fn without_repeats(mut letters: u64, mut same: u64, length: usize) -> (u64, usize) {
+    let mut count = length;
+    while same != 0 {
+        let twice = 8 * (same.trailing_zeros() - (length - count) as u32);
+        letters = letters & ((1 << twice) - 1) | letters >> twice >> 8 << twice;
+        count -= 1;
+        same &= same - 1;
+    }
+    (letters, count)
+}
+
+/// Eight bytes of a text, zeros beyond its end.
+#[inline]
+fn load(text: &[u8], at: usize) -> u64 {
+    if let Some(eight) = text[at..].first_chunk() {
+        return u64::from_le_bytes(*eight);
+    }
+    text[at..].iter().rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
+}
+
 /// Which symbols of a message are wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Symbols {
@@ -378,6 +467,30 @@ pub(crate) enum Symbols {
     All,
     /// Those of text that may hold scripts without spaces.
     OfUnspacedText,
+}
+
+/// Whether pieces are letters among digits and signs that may be letters, and begin with no letter before.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct Mixture {
+    begins_token: bool,
+    has_letters: bool,
+    has_others: bool,
+}
+
+impl Mixture {
+    #[inline]
+    pub(crate) fn add(&mut self, piece: &Piece) {
+        if piece.kind == Kind::Letters {
+            self.has_letters = true;
+        } else {
+            self.has_others = true;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_mixed(self) -> bool {
+        self.begins_token && self.has_letters && self.has_others
+    }
 }
 
 /// What stands between the last letter and the next.
@@ -414,46 +527,28 @@ fn is_letter_sign(code: u32, after_letter: bool, rest: &[u8]) -> bool {
     before_letter || after_letter && !leet::only_before_letter(code)
 }
 
-/// What an ASCII character is to [`Pieces`].
+/// What stands between words mostly.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum AsciiKind {
-    Ignorable,
-    Separator,
-    Letter,
-    Digit,
-    /// A separator that may be a letter.
-    Sign,
+enum Mark {
+    Space,
+    /// Parts words, and is no more than that.
+    Plain,
+    /// To be looked at.
+    Other,
 }
 
-#[derive(Clone, Copy)]
-struct Ascii {
-    kind: AsciiKind,
-    class: u8,
-    is_space: bool,
-    is_lower: bool,
-    is_upper: bool,
-}
-
-static ASCII: [Ascii; 256] = {
-    let separator = Ascii { kind: AsciiKind::Separator, class: 1, is_space: false, is_lower: false, is_upper: false };
-    let mut table = [separator; 256];
-    let mut code = 0;
-    while code < 128 {
-        let byte = code as u8;
-        let class = ascii_symbol(byte);
-        let kind = match byte {
-            b'0'..=b'9' => AsciiKind::Digit,
-            b'@' | b'$' | b'!' | b'|' | b'+' | b'(' | b'<' => AsciiKind::Sign,
-            _ if class == IGNORABLE => AsciiKind::Ignorable,
-            _ if class == SEPARATOR => AsciiKind::Separator,
-            _ => AsciiKind::Letter,
-        };
-        let is_space = matches!(byte, b' ' | b'\t'..=b'\r');
-        let (is_lower, is_upper) = (byte.is_ascii_lowercase(), byte.is_ascii_uppercase());
-        table[code] = Ascii { kind, class: class as u8, is_space, is_lower, is_upper };
-        code += 1;
+static MARKS: [Mark; 256] = {
+    let mut marks = [Mark::Other; 256];
+    let (spaces, plain) = (b" \t\n\x0B\x0C\r", b".,;:?'\"-*#=_~)[]{}>^`");
+    let mut at = 0;
+    while at < plain.len() {
+        marks[plain[at] as usize] = Mark::Plain;
+        if at < spaces.len() {
+            marks[spaces[at] as usize] = Mark::Space;
+        }
+        at += 1;
     }
-    table
+    marks
 };
 
 /// Whether a code point is lower case, and whether upper.
@@ -477,23 +572,26 @@ mod tests {
     /// Both readers must agree on every ASCII text, or a verdict would depend on the list.
     #[test]
     fn words_at_a_time_is_the_same_as_character_by_character() {
-        let alphabet = b"abzAZ  .'-\x01\t019@!$(";
+        let alphabet = [
+            "a", "b", "z", "A", "Z", " ", " ", ".", "'", "-", "\x01", "\t", "0", "1", "9", "@", "!", "$", "(", "£",
+            "’", "\u{FFFD}",
+        ];
         let mut state = 1u64;
         for length in 0..400 {
             let mut random = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                alphabet[(state >> 33) as usize % alphabet.len()]
+                alphabet[(state >> 33) as usize % alphabet.len()].as_bytes()
             };
-            let text: Vec<u8> = (0..length).map(|_| random()).collect();
+            let text: Vec<u8> = (0..length).flat_map(|_| random()).copied().collect();
             let (mut quick, mut thorough) = (Pieces::default(), Pieces::default());
             quick.read(&text, Symbols::OfUnspacedText);
             thorough.read(&text, Symbols::All);
-            let letters = |pieces: &Pieces| pieces.letters[..pieces.letters_count].to_vec();
-            assert_eq!(letters(&quick), letters(&thorough), "{text:?}");
             let shape = |pieces: &Pieces| -> Vec<_> {
-                pieces.pieces.iter().map(|p| (p.start, p.first, p.end, p.gap, p.kind)).collect()
+                let shape = |p: &Piece| (p.start, pieces.letters(p).collect::<Vec<_>>(), p.gap, p.kind, p.joins);
+                pieces.pieces.iter().map(shape).collect()
             };
             assert_eq!(shape(&quick), shape(&thorough), "{text:?}");
+            assert_eq!(quick.watch.may_be_rewritten, thorough.watch.may_be_rewritten, "{text:?}");
         }
     }
 }

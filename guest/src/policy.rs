@@ -151,6 +151,13 @@ impl Policy {
         &self.channels
     }
 
+    /// The policy with names for its channels, in the order of their numbers, such as those that a table left
+    /// behind.
+    #[must_use]
+    pub fn with_channels(self, channels: Vec<String>) -> Policy {
+        Policy { channels, ..self }
+    }
+
     /// What one match of that category and severity leads to.
     #[must_use]
     pub fn action_for(&self, channel: ChannelId, field: Field, category: usize, severity: Severity) -> Action {

@@ -58,6 +58,14 @@ const LIGATURES: [(char, &str); 16] = [
     ('ﬆ', "st"),
     ('㏄', "cc"),
 ];
+/// Han characters and strokes that are put between others to part them, and mean nothing there.
+const NOISE: &str = "之丶丿の丨亅乀乁";
+/// Shortest text in base64 that is read, in its characters.
+const BASE64_MIN: usize = 8;
+/// Longest text in base64 that is read, in its characters.
+const BASE64_MAX: usize = 4096;
+/// Han digits, by their number; the plain ones, those of documents, and other ways.
+const HAN_DIGITS: [&str; 10] = ["零〇", "一壹", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
 /// Letters a to z, upside down.
 const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
 /// Watches a text go by, character by character, for anything that the second reading would change: most
@@ -79,21 +87,63 @@ enum Noise {
     Between,
 }
 
+/// Whether the second reading may change a Han character, from U+4E00 on.
+#[inline]
+pub(crate) fn is_watched(code: u32) -> bool {
+    let at = code as usize - 0x4E00;
+    WATCHED.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
+}
+
+static WATCHED: [u64; 0x5200 / 64] = {
+    let mut bits = [0; 0x5200 / 64];
+    let mut number = 0;
+    while number <= 10 {
+        let chars = if number < 10 { HAN_DIGITS[number].as_bytes() } else { NOISE.as_bytes() };
+        let mut at = 0;
+        // All of them are of three bytes.
+        while at < chars.len() {
+            let code =
+                (chars[at] as usize & 0xF) << 12 | (chars[at + 1] as usize & 0x3F) << 6 | chars[at + 2] as usize & 0x3F;
+            if code >= 0x4E00 {
+                bits[(code - 0x4E00) / 64] |= 1 << (code % 64);
+            }
+            at += 3;
+        }
+        number += 1;
+    }
+    bits
+};
+
 impl Watch {
-    /// Tells of an ASCII character in a text that is all ASCII.
+    /// Tells of the ASCII character at the start of a text.
     #[inline]
-    pub(crate) fn ascii(&mut self, byte: u8) {
-        self.may_be_rewritten |= matches!(byte, b'&' | b'%' | b'\\' | b'<' | b'|' | b'(' | b'/');
+    pub(crate) fn ascii(&mut self, rest: &[u8]) {
+        self.may_be_rewritten |= is_rewritten(rest);
     }
 
-    /// Tells of the next character of any text.
+    /// Tells of Han characters none of which is [watched](is_watched).
     #[inline]
-    pub(crate) fn character(&mut self, code: u32) {
+    pub(crate) fn han(&mut self) {
+        self.may_be_rewritten |= self.noise == Noise::Between;
+        (self.noise, self.after_digit) = (Noise::Unspaced, false);
+    }
+
+    /// Tells of a word of letters and digits in turn, by a place in it.
+    #[cold]
+    pub(crate) fn word(&mut self, text: &[u8], at: usize) {
+        let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
+        let start = at - before;
+        self.may_be_rewritten |= is_packed(&text[start..start + base64_length(&text[start..])]);
+    }
+
+    /// Tells of the character at the start of any text.
+    #[inline]
+    pub(crate) fn character(&mut self, code: u32, rest: &[u8]) {
         let Some(char) = char::from_u32(code) else { return };
         let (mut is_digit, mut noise) = (false, Noise::None);
         match char {
             '\0'..='\x7F' => {
-                self.ascii(code as u8);
+                self.ascii(rest);
                 is_digit = char.is_ascii_digit() || matches!(char, 'O' | 'o');
                 if char.is_ascii_alphanumeric() && self.noise == Noise::Unspaced {
                     noise = Noise::Between;
@@ -102,7 +152,8 @@ impl Watch {
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
                 is_digit = plain_digit(char).is_some();
                 self.may_be_rewritten |= is_digit && self.after_digit;
-                self.may_be_rewritten |= self.noise == Noise::Between;
+                self.may_be_rewritten |=
+                    self.noise == Noise::Between || matches!(char, '之' | '丶' | '丿' | '丨' | '亅');
                 noise = Noise::Unspaced;
             }
             // Punctuation and the pound sign are as they are.
@@ -135,7 +186,20 @@ impl Rewrite {
         let mut at = 0;
         let mut is_changed = false;
         while at < text.len() {
+            // Within a word of ASCII there is only the letter O among digits.
+            let byte = text[at];
+            if byte.is_ascii_alphabetic() && byte | 0x20 != b'o' && at > 0 && is_base64(text[at - 1]) || byte == b' ' {
+                self.text.push(byte);
+                self.origins.push(Span { start: at as u32, end: at as u32 + 1 });
+                at += 1;
+                continue;
+            }
             let (code, length) = decode(&text[at..]);
+            if (0x4E00..0xA000).contains(&code) && !is_watched(code) {
+                self.copy(text, at, 3);
+                at += 3;
+                continue;
+            }
             let taken = self.rewrite(text, at, code);
             is_changed |= taken > 0;
             if taken == 0 {
@@ -195,6 +259,11 @@ impl Rewrite {
                 None => 0,
             },
             Some('\u{202E}') => self.turn_round(text, at),
+            Some('➕' | '+' | '＋') => match adds(rest) {
+                Some(length) => self.put_char('加', at, length),
+                None => 0,
+            },
+            Some(char) if char.is_ascii_alphanumeric() && self.unpack(text, at) > 0 => base64_length(rest),
             Some(char) if code >= 0x80 || char == 'O' || char == 'o' => self.rewrite_char(text, at, char),
             Some(char) if char.is_ascii_alphanumeric() && is_noise(text, at) && !is_in_number(text, at) => 1,
             _ => 0,
@@ -210,6 +279,7 @@ impl Rewrite {
         }
         match char {
             '\0'..='\x7F' => return if is_noise(text, at) { 1 } else { 0 },
+            _ if NOISE.contains(char) && is_noise(text, at) => return length,
             // Han and whole syllables, which most text with these bytes is made of, are as they are.
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return 0,
             _ => {}
@@ -222,6 +292,33 @@ impl Rewrite {
             return self.put_char(syllable, at, length);
         }
         if matches!(char, '\u{250}'..='\u{28E}' | 'ǝ' | 'ƃ' | 'ᴉ') { self.turn_upside_down(text, at) } else { 0 }
+    }
+
+    /// Writes what a word in base64 says, if it is one, and returns how much that is.
+    fn unpack(&mut self, text: &[u8], at: usize) -> usize {
+        if at > 0 && is_base64(text[at - 1]) {
+            return 0;
+        }
+        let length = base64_length(&text[at..]);
+        let coded = &text[at..at + length];
+        if !is_packed(coded) {
+            return 0;
+        }
+        let first = self.text.len();
+        for four in coded.chunks(4) {
+            let bits = four.iter().fold(0u32, |bits, &byte| bits << 6 | base64_value(byte));
+            let bytes = (bits << (6 * (4 - four.len()))).to_be_bytes();
+            self.put(&bytes[1..four.len()], at, length);
+        }
+        let says_something = core::str::from_utf8(&self.text[first..]).is_ok_and(|says| {
+            says.chars().all(|c| !c.is_control())
+                && says.chars().filter(|c| c.is_alphabetic()).count() * 2 > says.chars().count()
+        });
+        if !says_something {
+            self.text.truncate(first);
+            self.origins.truncate(first);
+        }
+        self.text.len() - first
     }
 
     /// Text against the direction, up to where that ends.
@@ -289,6 +386,19 @@ pub(crate) fn spelled(term: &str) -> alloc::string::String {
     spelled
 }
 
+/// Whether the ASCII sign at the start is written otherwise.
+#[inline]
+fn is_rewritten(rest: &[u8]) -> bool {
+    match rest[0] {
+        b'&' => entity(rest).is_some(),
+        b'%' => rest.get(1..3).is_some_and(|digits| number(digits, 16).is_some()),
+        b'<' => tag(rest) > 0,
+        b'\\' | b'/' | b'|' | b'(' => escape(rest).or_else(|| drawn(rest)).is_some(),
+        b'+' => adds(rest).is_some(),
+        _ => false,
+    }
+}
+
 /// The character of an entity, and how long it is: `&#97;`, `&#x61;`, `&amp;`.
 fn entity(rest: &[u8]) -> Option<(char, usize)> {
     let (digits_at, radix) = match rest {
@@ -336,33 +446,69 @@ fn number(digits: &[u8], radix: u32) -> Option<u32> {
     (!digits.is_empty()).then(|| digits.iter().try_fold(0, |so_far, &digit| value(so_far, digit)))?
 }
 
-/// Whether a single letter or digit stands between letters of a script without spaces.
+fn is_base64(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
+}
+
+/// How long the word at the start is, its padding left out.
+fn base64_length(rest: &[u8]) -> usize {
+    rest.iter().take(BASE64_MAX + 1).take_while(|&&byte| is_base64(byte)).count()
+}
+
+/// Whether a word may be text in base64: long enough, of both cases, and beginning with what shows.
+fn is_packed(word: &[u8]) -> bool {
+    let has = |of: fn(&u8) -> bool| word.iter().any(of);
+    let begins = word.first_chunk::<4>().is_some_and(|four| {
+        let bits = four.iter().fold(0u32, |bits, &byte| bits << 6 | base64_value(byte));
+        bits.to_be_bytes()[1..].iter().all(|&byte| byte >= b' ')
+    });
+    (BASE64_MIN..=BASE64_MAX).contains(&word.len())
+        && begins
+        && has(u8::is_ascii_lowercase)
+        && has(u8::is_ascii_uppercase)
+}
+
+fn base64_value(byte: u8) -> u32 {
+    let value = match byte {
+        b'A'..=b'Z' => byte - b'A',
+        b'a'..=b'z' => byte - b'a' + 26,
+        b'0'..=b'9' => byte - b'0' + 52,
+        b'+' => 62,
+        _ => 63,
+    };
+    value.into()
+}
+
+/// The length of a plus sign before Han or before what is added as a contact, where it stands for a word.
+fn adds(rest: &[u8]) -> Option<usize> {
+    let (_, length) = decode(rest);
+    let (next, _) = decode(rest.get(length..).filter(|rest| !rest.is_empty())?);
+    let is_contact = matches!(next, 0x51 | 0x56 | 0x57 | 0x71 | 0x76 | 0x77);
+    (is_contact || (0x4E00..0xA000).contains(&next)).then_some(length)
+}
+
+/// Whether a single character stands between letters of a script without spaces.
 fn is_noise(text: &[u8], at: usize) -> bool {
     let unspaced = |code: u32| {
         code >= 0x80 && matches!(script(code), Script::Unspaced | Script::Hangul) && symbol(code) > fold::SEPARATOR
     };
     let before = text[..at].last().is_some_and(|&byte| byte >= 0x80)
         && decode_before(text, at).is_some_and(|(code, _)| unspaced(code));
-    before && at + 1 < text.len() && unspaced(decode(&text[at + 1..]).0)
+    let next = at + decode(&text[at..]).1;
+    before && next < text.len() && unspaced(decode(&text[next..]).0)
 }
 
 /// The plain digit for one in another form, or for the letter O.
 fn plain_digit(char: char) -> Option<char> {
-    let digit = match char {
-        'O' | 'o' | '零' | '〇' => '0',
-        '一' | '壹' => '1',
-        '二' | '贰' | '两' => '2',
-        '三' | '叁' => '3',
-        '四' | '肆' => '4',
-        '五' | '伍' => '5',
-        '六' | '陆' => '6',
-        '七' | '柒' => '7',
-        '八' | '捌' => '8',
-        '九' | '玖' => '9',
-        '\u{3100}'..='\u{D7FF}' => return None,
-        _ => return char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit),
-    };
-    Some(digit)
+    if matches!(char, 'O' | 'o') {
+        return Some('0');
+    }
+    if ('\u{3007}'..='\u{D7FF}').contains(&char) {
+        let is_watched = char < '\u{4E00}' || is_watched(char as u32);
+        let number = HAN_DIGITS.iter().position(|digits| is_watched && digits.contains(char))?;
+        return char::from_digit(number as u32, 10);
+    }
+    char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit)
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.
@@ -489,12 +635,12 @@ mod tests {
                 text.push_str(alphabet[(state >> 33) as usize % alphabet.len()]);
             }
             let mut watch = Watch::default();
-            text.chars().for_each(|c| watch.character(c as u32));
+            text.char_indices().for_each(|(at, c)| watch.character(c as u32, &text.as_bytes()[at..]));
             let is_changed = Rewrite::default().read(text.as_bytes()).is_some();
             assert!(watch.may_be_rewritten || !is_changed || text.is_ascii(), "{text}");
             if text.is_ascii() && is_changed {
                 let mut watch = Watch::default();
-                text.bytes().for_each(|byte| watch.ascii(byte));
+                (0..text.len()).for_each(|at| watch.ascii(&text.as_bytes()[at..]));
                 // Only numbers with the letter O are left as they are.
                 assert!(watch.may_be_rewritten || text.contains('O'), "{text}");
             }

@@ -7,6 +7,7 @@ use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
 use crate::spam::{self, Confidence, LinkFinder, Signal, SignalSet};
+use crate::sounds::Sounds;
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
 use crate::{Action, Evidence, Field, Match, Message, Pack, Policy, TermId, Verdict, VerdictFlags};
@@ -21,6 +22,7 @@ pub struct Scanner<'p> {
     pack: &'p Pack<'p>,
     pieces: Pieces,
     rewrite: Rewrite,
+    sounds: Sounds,
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
@@ -36,6 +38,7 @@ impl<'p> Scanner<'p> {
             pack,
             pieces: Pieces::default(),
             rewrite: Rewrite::default(),
+            sounds: Sounds::default(),
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -142,12 +145,27 @@ impl<'p> Scanner<'p> {
         self.candidates.clear();
         search::search(self.pack, &self.pieces, &mut self.places, &mut self.candidates);
 
+        // Patterns that sound in the text.
+        if !self.pack.sounds.is_empty() && self.pieces.has_unspaced {
+            self.listen(text);
+        }
+
         // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
         // at only where the rarest part of some term is there.
         self.verify_candidates(text, Leads::On);
         if rules::needs_parts(self.pack, &self.found) {
             self.verify_candidates(text, Leads::Nowhere);
         }
+    }
+
+    /// Adds to what is found the patterns that sound in `text`.
+    fn listen(&mut self, text: &[u8]) {
+        self.sounds.read(text, self.pack.sounds);
+        let (pack, sounds, found) = (self.pack, &self.sounds, &mut self.found);
+        search::search_sounds(pack, &sounds.syllables, &mut self.places, |pattern, first| {
+            let sounds = sounds.verify(pack, &pack.patterns[pattern as usize], text, first);
+            found.extend(sounds.map(|(span, evidence)| Found { pattern, span, evidence }));
+        });
     }
 
     /// Adds to what is found the candidates that are spelled in the text, of patterns that lead on or do not.

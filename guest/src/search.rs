@@ -7,8 +7,9 @@
 use alloc::vec::Vec;
 
 use crate::fold::Symbol;
+use crate::glue;
 use crate::leet;
-use crate::pack::{EntryRecord, Gram, Pack};
+use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, Pack};
 use crate::pieces::{Pieces, Symbols};
 
 /// What the index is keyed by; the order of the pack's grams section.
@@ -17,10 +18,15 @@ pub(crate) const WORD: usize = 0;
 pub(crate) const PREFIX: usize = 1;
 /// Windows of 1, 2 and 4 symbols.
 pub(crate) const WINDOWS: [(usize, usize); 3] = [(2, 1), (3, 2), (4, 4)];
+/// Windows of 2 and 4 syllables.
+pub(crate) const SOUND_WINDOWS: [(usize, usize); 2] = [(5, 2), (6, 4)];
 /// How many kinds of key there are.
-pub(crate) const GRAMS: usize = 5;
+pub(crate) const GRAMS: usize = 7;
 /// Longest prefix that is a key.
 pub(crate) const PREFIX_LETTERS_MAX: usize = 6;
+
+/// A digit or sign so many pieces after the first makes no mixture any more.
+const MIXTURE_PIECES_MAX: usize = 4;
 
 /// A place where a pattern may be: its number, and where in the text it would begin.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +60,11 @@ pub(crate) fn window_key(window: &[Symbol]) -> u64 {
     window.iter().rev().fold(0, |key, &symbol| key << 16 | u64::from(symbol))
 }
 
+/// The key of a word of two characters.
+pub(crate) fn pair_key(first: u32, second: u32) -> u64 {
+    u64::from(first) << 32 | u64::from(second)
+}
+
 /// The key of a word, built letter by letter; repeats are left out.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct WordKey {
@@ -82,6 +93,27 @@ impl WordKey {
     pub(crate) fn key(self) -> u64 {
         self.mixed ^ self.letters
     }
+
+    /// With more letters; `None` once no word begins with its first letters, or is as long.
+    #[inline]
+    fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
+        for letter in letters {
+            let had = self.count;
+            self.push(letter);
+            if had < START_LETTERS && self.count == START_LETTERS && !words.knows(start_key(self.letters)) {
+                return None;
+            }
+        }
+        (self.count <= words.letters_max).then_some(self)
+    }
+}
+
+/// How many letters tell whether any word begins with them.
+pub(crate) const START_LETTERS: u32 = 3;
+
+/// The key of the first letters of words, given one byte a letter; only the filter has such keys.
+pub(crate) fn start_key(letters: u64) -> u64 {
+    letters | 0xFF << 56
 }
 
 /// The key of the first letters of a word.
@@ -91,13 +123,17 @@ pub(crate) fn prefix_key(letters: &[u8]) -> u64 {
 
 /// The symbols a message must be read into for this pack.
 pub(crate) fn symbols_needed(pack: &Pack<'_>) -> Symbols {
-    if pack.grams[PREFIX + 1..].iter().any(|gram| gram.has_spaced) { Symbols::All } else { Symbols::OfUnspacedText }
+    if pack.grams[WINDOWS[0].0..SOUND_WINDOWS[0].0].iter().any(|gram| gram.flags & HAS_SPACED != 0) {
+        Symbols::All
+    } else {
+        Symbols::OfUnspacedText
+    }
 }
 
 /// Appends every candidate in the message to `candidates`. `places` is scratch.
 pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
     search_words(pack, message, candidates);
-    let [.., one, two, four] = &pack.grams;
+    let [_, _, one, two, four, ..] = &pack.grams;
     search_windows::<1>(one, message, places, candidates);
     search_windows::<2>(two, message, places, candidates);
     search_windows::<4>(four, message, places, candidates);
@@ -110,13 +146,14 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
         return;
     }
     for (first, piece) in message.pieces.iter().enumerate() {
-        if message.stands_alone(first)
-            && let Some(letters) = message.short_letters(piece)
-        {
-            // A word of one piece, the key of which is its letters.
-            words.probe(letters, |entry| begin(message, first, entry, candidates));
+        if message.stands_alone(first) {
+            // A word of one piece.
+            words.probe(message.key(piece), |entry| begin(message, first, entry, candidates));
         } else {
             search_joined(words, message, first, candidates);
+        }
+        if words.flags & HAS_GLUED != 0 {
+            search_glued(words, message, first, candidates);
         }
         if !prefixes.filter.is_empty() {
             search_prefixes(prefixes, message, first, candidates);
@@ -126,25 +163,57 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
 
 /// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
 fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
-    let word = message.word_from(first);
-    let may_be_leet = message.may_be_leet(first, word.len());
-    let mut key = WordKey::default();
-    // Built beside the plain key: from the start for each length, they would cost its square.
-    let mut readings = [WordKey::default(); leet::READINGS];
-    for (count, piece) in (1..).zip(word) {
-        if may_be_leet {
+    let mut plain = Some(WordKey::default());
+    let mut readings = [None; leet::READINGS];
+    let mut mixture = message.mixture(first);
+    for (count, piece) in (1..).zip(message.word_from(first)) {
+        let was_mixed = mixture.is_mixed();
+        mixture.add(piece);
+        if mixture.is_mixed() {
             for (reading, key) in readings.iter_mut().enumerate() {
-                message.letters(piece).iter().for_each(|&letter| key.push(leet::read_byte(letter, reading)));
+                // Built beside the plain key, once there is a mixture: from the start for each length, they would
+                // cost its square.
+                let from = if was_mixed { first + count - 1 } else { first };
+                let before = if was_mixed { *key } else { Some(WordKey::default()) };
+                let pieces = &message.pieces[from..first + count];
+                let letters = pieces.iter().flat_map(|piece| message.letters(piece));
+                *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
             }
             if count > 1 && message.ends_token(first + count) {
-                for key in readings {
+                for key in readings.into_iter().flatten() {
                     words.probe(key.key(), |entry| begin(message, first, entry, candidates));
                 }
             }
         }
         if !Pieces::is_of_signs(piece) {
-            message.letters(piece).iter().for_each(|&letter| key.push(letter));
-            words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            plain = plain.and_then(|key| key.with(message.letters(piece), words));
+            if let Some(key) = plain {
+                words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+            }
+        }
+        // What begins as no word does may still be one in another reading, once there is a mixture.
+        if plain.is_none()
+            && readings.iter().all(Option::is_none)
+            && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
+        {
+            return;
+        }
+    }
+}
+
+/// The words that others were glued to, as in `getcasinonow`.
+fn search_glued(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let piece = &message.pieces[first];
+    let mut buffer = [0; glue::LETTERS_MAX];
+    let Some(letters) = glue::long_enough(message.letters(piece), &mut buffer) else { return };
+    for before in glue::before(letters) {
+        for after in glue::after(&letters[before.letters..]) {
+            let mut key = WordKey::default();
+            letters[before.letters..letters.len() - after.letters].iter().for_each(|&letter| key.push(letter));
+            words.probe(key.key(), |entry| {
+                let start = piece.start + before.bytes;
+                candidates.extend((entry.offset == 0).then_some(Candidate { pattern: entry.pattern, start }));
+            });
         }
     }
 }
@@ -153,16 +222,18 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
 fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut prefix = [0; PREFIX_LETTERS_MAX];
     let mut count = 0;
-    let pieces = message.word_from(first).iter().filter(|piece| !Pieces::is_of_signs(piece));
+    let pieces = message.word_from(first).filter(|piece| !Pieces::is_of_signs(piece));
     let letters = pieces.flat_map(|piece| message.letters(piece));
-    for &letter in letters {
+    for letter in letters {
         if count > 0 && prefix[count - 1] == letter {
             continue;
         }
         prefix[count] = letter;
         count += 1;
         prefixes.probe(prefix_key(&prefix[..count]), |entry| begin(message, first, entry, candidates));
-        if count == PREFIX_LETTERS_MAX {
+        let is_start = count == START_LETTERS as usize;
+        let start = || prefix[..count].iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter));
+        if count == PREFIX_LETTERS_MAX || is_start && !prefixes.knows(start_key(start())) {
             return;
         }
     }
@@ -170,7 +241,7 @@ fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidat
 
 /// The places where a pattern would begin whose key was found at piece `first`.
 fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut Vec<Candidate>) {
-    let before = entry.offset as usize;
+    let before = usize::from(entry.offset);
     let mut candidate =
         |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
     let by_pieces = first.checked_sub(before);
@@ -186,6 +257,38 @@ fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut V
     }
 }
 
+/// Calls `found` with every pattern that may sound in the text, and the syllable where it would begin.
+pub(crate) fn search_sounds(
+    pack: &Pack<'_>,
+    syllables: &[u16],
+    places: &mut Vec<u32>,
+    mut found: impl FnMut(u32, usize),
+) {
+    let [.., two, four] = &pack.grams;
+    search_syllables::<2>(two, syllables, places, &mut found);
+    search_syllables::<4>(four, syllables, places, &mut found);
+}
+
+fn search_syllables<const SYLLABLES: usize>(
+    gram: &Gram<'_>,
+    syllables: &[u16],
+    places: &mut Vec<u32>,
+    found: &mut impl FnMut(u32, usize),
+) {
+    if gram.filter.is_empty() || syllables.len() < SYLLABLES {
+        return;
+    }
+    let known = filter_places::<SYLLABLES>(gram.filter, syllables, places);
+    for &place in &places[..known] {
+        let place = place as usize;
+        gram.probe(window_key(&syllables[place..][..SYLLABLES]), |entry| {
+            if let Some(first) = place.checked_sub(entry.offset.into()) {
+                found(entry.pattern, first);
+            }
+        });
+    }
+}
+
 fn search_windows<const SYMBOLS: usize>(
     gram: &Gram<'_>,
     message: &Pieces,
@@ -193,14 +296,19 @@ fn search_windows<const SYMBOLS: usize>(
     candidates: &mut Vec<Candidate>,
 ) {
     let symbols = &message.symbols[..];
-    if gram.filter.is_empty() || symbols.len() < SYMBOLS || !(message.has_unspaced || gram.has_spaced) {
+    if gram.filter.is_empty() || symbols.len() < SYMBOLS || !(message.has_unspaced || gram.flags & HAS_SPACED != 0) {
         return;
     }
     let found = filter_places::<SYMBOLS>(gram.filter, symbols, places);
     for &place in &places[..found] {
-        gram.probe(window_key(&symbols[place as usize..][..SYMBOLS]), |entry| {
-            if let Some(first) = place.checked_sub(entry.offset) {
-                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first as usize] });
+        let place = place as usize;
+        gram.probe(window_key(&symbols[place..][..SYMBOLS]), |entry| {
+            let Some(first) = place.checked_sub(entry.offset.into()) else { return };
+            // One symbol more than the window has tells most candidates from chance.
+            let after = symbols.get(place + SYMBOLS);
+            let before = place.checked_sub(1).map(|before| &symbols[before]);
+            if entry.neighbour == 0 || [after, before].contains(&Some(&entry.neighbour)) {
+                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first] });
             }
         });
     }
@@ -228,6 +336,14 @@ fn filter_places<const SYMBOLS: usize>(filter: &[u64], symbols: &[Symbol], place
 }
 
 impl Gram<'_> {
+    /// Whether the filter knows the key.
+    #[inline]
+    fn knows(&self, key: u64) -> bool {
+        let Some(words) = self.filter.len().checked_sub(1) else { return false };
+        let (word, bits) = filter_bits(hash(key), words + 1);
+        self.filter[word] & bits == bits
+    }
+
     /// Calls `found` with every entry of that key.
     #[inline]
     fn probe(&self, key: u64, found: impl FnMut(&EntryRecord)) {

@@ -111,10 +111,19 @@ impl Evidence {
     pub const LEET: Evidence = Evidence(128);
     /// Written in a code, or turned round, or in parts: `vi&#97;gra`, `赌a博`.
     pub const ENCODED: Evidence = Evidence(256);
+    /// A letter too few or exchanged, another letter of the same sound, an ending, a part cut off by a space:
+    /// `vaigra`, `v*agra`, `vi agra`.
+    pub const MISSPELT: Evidence = Evidence(512);
+    /// Other characters of the same sound, or the sound itself: `堵博`, `dubo`.
+    pub const SOUND: Evidence = Evidence(1024);
+    /// Another word that means the same: `加vx` for `加微信`.
+    pub const ALIAS: Evidence = Evidence(2048);
+    /// Those that change a spelling letter by letter.
+    pub const STANDARD: Evidence = Evidence(511);
     /// All of them.
-    pub const ALL: Evidence = Evidence(511);
+    pub const ALL: Evidence = Evidence(4095);
 
-    const NAMES: [(Evidence, &'static str); 9] = [
+    const NAMES: [(Evidence, &'static str); 12] = [
         (Evidence::DIACRITIC, "diacritic"),
         (Evidence::STYLE, "style"),
         (Evidence::INVISIBLE, "invisible"),
@@ -124,6 +133,9 @@ impl Evidence {
         (Evidence::VARIANT, "variant"),
         (Evidence::LEET, "leet"),
         (Evidence::ENCODED, "encoded"),
+        (Evidence::MISSPELT, "misspelt"),
+        (Evidence::SOUND, "sound"),
+        (Evidence::ALIAS, "alias"),
     ];
 
     /// The names of the folds in the set, as lists and JSON have them.

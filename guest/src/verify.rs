@@ -3,16 +3,22 @@
 //! over-match; this may not.
 
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
+use crate::glue;
 use crate::leet;
 use crate::letters::{Letter, Letters};
-use crate::pack::{END_OPEN, LITERAL, Pack, PatternRecord, START_OPEN};
+use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, Pack, PatternRecord, START_OPEN};
 use crate::pieces::{GAP_CHARACTERS_MAX, case_parts};
+use crate::search::{filter_bits, hash, pair_key};
 use crate::{Evidence, Span};
 
 /// Most separators between two words of a phrase.
 const JOINT_CHARACTERS_MAX: u32 = 16;
 /// Words of so many letters are not looked for in compounds.
 const SHORT_WORD_LETTERS: u32 = 2;
+/// From so many letters on, two in three may be digits and signs; of fewer, every other one.
+const LEET_LONG_LETTERS: u32 = 9;
+/// One letter of so many may be masked.
+const MASKED_SHARE: u32 = 3;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
 const LITERAL_STARTS_MAX: usize = 8;
 
@@ -22,17 +28,44 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start)?
     } else {
-        read_folded(spelling, pattern.flags, text, start)?
+        read_folded(spelling, pattern, text, start)?
     };
-    if u32::from(reading.evidence.0) & !pattern.folds != 0 {
+    if reading.evidence.0 & !pattern.folds != 0
+        || pattern.flags & HAN_PAIR != 0 && in_words(pack, text, reading.start, reading.end) == [true; 2]
+    {
         return None;
     }
     // Letters that were pulled together over gaps count only as a word of their own.
     let open = if reading.gap_in_word { 0 } else { pattern.flags };
-    let starts = open & START_OPEN != 0 || starts_word(text, &reading);
-    let ends = open & END_OPEN != 0 || ends_word(text, &reading);
+    let mut starts = open & START_OPEN != 0 || starts_word(text, &reading);
+    let mut ends = open & END_OPEN != 0 || ends_word(text, &reading);
+    let mut evidence = reading.evidence.with(Evidence(pattern.adds));
+    if !(starts && ends) && pattern.folds & Evidence::MISSPELT.0 != 0 && evidence == Evidence::default() {
+        starts = starts || glue::is_before(text, reading.start);
+        ends = ends || glue::is_after(text, reading.end);
+        evidence = Evidence::MISSPELT;
+    }
     let span = Span { start: to_u32(reading.start), end: to_u32(reading.end) };
-    (starts && ends).then_some((span, reading.evidence))
+    (starts && ends).then_some((span, evidence))
+}
+
+/// Which of two characters side by side are part of ordinary words: the first, of one with the character
+/// before, and the last, of one with the character after.
+pub(crate) fn in_words(pack: &Pack<'_>, text: &[u8], start: usize, end: usize) -> [bool; 2] {
+    let Some((last, at)) = decode_before(text, end) else { return [false; 2] };
+    let (first, length) = decode(&text[start..]);
+    if pack.ordinary.is_empty() || start + length != at {
+        return [false; 2];
+    }
+    let is_word = |first: u32, second: u32| {
+        let (word, bits) =
+            filter_bits(hash(pair_key(fold::letter(first).0, fold::letter(second).0)), pack.ordinary.len());
+        pack.ordinary[word] & bits == bits
+    };
+    [
+        decode_before(text, start).is_some_and(|(before, _)| is_word(before, first)),
+        end < text.len() && is_word(last, decode(&text[end..]).0),
+    ]
 }
 
 /// How the characters of a candidate read.
@@ -65,7 +98,7 @@ impl Reading {
 }
 
 /// Reads letter by letter, folding.
-fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Reading> {
+fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Reading> {
     let mut reading = Reading::new(start);
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
@@ -79,6 +112,8 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
     let (mut plain_letters, mut leet_letters) = (0, 0);
     let mut only_look_alikes = true;
+    let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
+    let mut masked_letters = 0;
     // One letter doubled makes another word, as in `shoot` for `shot`; more than that is drawn out.
     let (mut repeated_letters, mut has_long_run) = (0, false);
     let mut at = start;
@@ -93,15 +128,26 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
         }
         let is_satisfied = run >= current.run;
         let wanted = if is_satisfied { next.as_ref() } else { Some(&current) };
-        if class == SEPARATOR && wanted.and_then(|wanted| agree(code, class, wanted)).is_none() {
+        let masks = class == SEPARATOR
+            && gap.characters == 0
+            && may_be_masked
+            && wanted.is_some_and(|wanted| {
+                let missing = if is_satisfied { wanted.run } else { wanted.run - run };
+                !wanted.joint && masks(code, &text[at..], wanted, missing)
+            });
+        if class == SEPARATOR && !masks && wanted.and_then(|wanted| agree(code, class, wanted)).is_none() {
             gap.add(code);
             continue;
         }
-        if is_satisfied && next.is_none() && flags & END_OPEN != 0 {
+        if is_satisfied && next.is_none() && pattern.flags & END_OPEN != 0 {
             break;
         }
         let onward = if is_satisfied { next.and_then(|next| agree(code, class, &next)) } else { None };
         let (evidence, advances) = match onward {
+            _ if masks => {
+                masked_letters += 1;
+                (Evidence::MISSPELT, is_satisfied)
+            }
             Some(evidence) => (evidence, true),
             None => match agree(code, class, &current) {
                 Some(evidence) if !is_satisfied => (evidence, false),
@@ -114,7 +160,7 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
                 _ => return None,
             },
         };
-        let script = script(code);
+        let script = if masks { Script::Spaced } else { script(code) };
         if advances && next.is_some_and(|next| next.joint) {
             if gap.characters == 0 || gap.characters > JOINT_CHARACTERS_MAX {
                 return None;
@@ -160,13 +206,48 @@ fn read_folded(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<
     if next.is_some() || run < current.run {
         return None;
     }
-    if leet_letters > plain_letters || only_look_alikes || repeated_letters == 1 && !has_long_run {
+    let is_long = leet_letters + plain_letters >= LEET_LONG_LETTERS;
+    let leet_max = if is_long { 2 * plain_letters } else { plain_letters };
+    if leet_letters > leet_max || only_look_alikes || repeated_letters == 1 && !has_long_run {
+        return None;
+    }
+    if masked_letters > 0 && (plain_letters <= MASKED_SHARE || masked_letters * MASKED_SHARE > plain_letters) {
         return None;
     }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
     reading.is_short = plain_letters + leet_letters <= SHORT_WORD_LETTERS;
     Some(reading)
+}
+
+/// Whether a sign stands in the place of the wanted letter: within a word, and that letter is not behind it
+/// as often as it is `missing`.
+fn masks(code: u32, rest: &[u8], wanted: &Letter, missing: u32) -> bool {
+    let is_sign = |code: u32| char::from_u32(code).is_some_and(|c| !c.is_whitespace() && !matches!(c, '\'' | '’'));
+    if script(wanted.code) != Script::Spaced || !is_sign(code) || leet::stands_for(code, wanted.class) {
+        return false;
+    }
+    let (mut signs, mut letters) = (0, 0);
+    let mut at = 0;
+    while at < rest.len() && signs < GAP_CHARACTERS_MAX {
+        let (after, length) = decode(&rest[at..]);
+        let class = symbol(after);
+        at += length;
+        if class > SEPARATOR && agree(after, class, wanted).is_some() {
+            letters += 1;
+            if letters == missing {
+                return false;
+            }
+        } else if class > SEPARATOR {
+            return true;
+        } else if class == SEPARATOR {
+            signs += 1;
+            if letters > 0 || !is_sign(after) {
+                return letters > 0;
+            }
+        }
+    }
+    letters > 0
 }
 
 /// What has been read of one word of the pattern.

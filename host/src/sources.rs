@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tamis_guest::compile::{self, Diagnostic, Level, ListSource, PolicySource, Taxonomy, decode_text};
+use tamis_guest::compile::{self, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
 
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
@@ -18,6 +18,9 @@ pub struct Sources {
     pub pack: Option<PathBuf>,
     /// A plain file, one term a line.
     pub terms: Option<PathBuf>,
+    /// How far the terms of a plain file are looked for; `None` goes by their number, see
+    /// [`Variants::for_plain_file`].
+    pub variants: Option<Variants>,
     /// A policy; goes before the one of the folder.
     pub policy: Option<PathBuf>,
     /// A filter module.
@@ -93,7 +96,7 @@ impl Sources {
                 .pack(read(path)?)
                 .map_err(|error| LoadError::InFile { path: path.clone(), error: Box::new(error) })?
         } else if let Some(path) = &self.terms {
-            runtime.pack(compile_terms(path, &mut warnings)?)?
+            runtime.pack(compile_terms(path, self.variants, &mut warnings)?)?
         } else {
             return Ok(None);
         };
@@ -119,9 +122,14 @@ fn resolve(policy: &PolicySource, pack: &PackImage) -> tamis_guest::Policy {
 }
 
 /// Compiles a plain file of terms to a pack.
-fn compile_terms(path: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
+fn compile_terms(
+    path: &Path,
+    variants: Option<Variants>,
+    warnings: &mut Vec<Diagnostic>,
+) -> Result<Vec<u8>, LoadError> {
     let text = read_text(path, warnings)?;
-    let (bytes, diagnostics) = compile::compile_terms(&path.to_string_lossy(), &text);
+    let variants = variants.unwrap_or_else(|| Variants::for_plain_file(text.lines().count()));
+    let (bytes, diagnostics) = compile::compile_terms_as(&path.to_string_lossy(), &text, variants);
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)

@@ -2,7 +2,7 @@
 //! sections out. The format is documented in [`pack`](crate::pack).
 
 use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::format;
 use std::string::String;
 use std::vec;
@@ -12,20 +12,26 @@ use bytemuck::cast_slice;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
+use super::ordinary::{self, Chinese};
 use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
+use super::{Variants, variants};
 use crate::Evidence;
 use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
 use crate::letters::Letters;
 use crate::pack::{
-    CategoryRecord, END_OPEN, EntryRecord, GramRecord, HEADER_BYTES, LITERAL, PartRecord, PatternRecord, ROLE_EXCLUDE,
-    SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
+    CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
+    PartRecord, PatternRecord, ROLE_EXCLUDE, SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW,
+    USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
 use crate::pieces::class_byte;
 use crate::search::{
-    GRAMS, PREFIX, PREFIX_LETTERS_MAX, WINDOWS, WORD, WordKey, bucket, filter_bits, hash, prefix_key, window_key,
+    GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
+    prefix_key, start_key, window_key,
 };
 
+/// Shortest word that is looked for with a letter masked.
+const MASKED_LETTERS_MIN: usize = 4;
 /// Words of Bloom filter for this many keys, rounded up to a power of two in all: 32 bits a key or more
 /// leave less than one in a hundred keys of ordinary text to the buckets.
 const FILTER_KEYS_PER_WORD: usize = 2;
@@ -47,6 +53,10 @@ pub(super) struct Builder {
     /// Hosts and the terms that name them.
     hosts: Vec<(String, u32)>,
     model: Vec<u8>,
+    /// The set of ordinary words that sound like terms without a set of their own.
+    homophones: Option<u32>,
+    /// Made when the first term asks for it.
+    chinese: Option<Chinese>,
 }
 
 impl Builder {
@@ -84,20 +94,23 @@ impl Builder {
         self.allow_sets - 1
     }
 
-    pub(super) fn allow(&mut self, set: u32, parsed: &ParsedTerm) {
+    pub(super) fn allow(&mut self, set: u32, parsed: &mut ParsedTerm) {
+        variants::expand(parsed, Variants::Standard, &mut self.chinese);
         for pattern in &parsed.patterns {
             let number = self.pattern(pattern, None);
             self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
         }
     }
 
-    pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, parsed: &ParsedTerm) {
+    pub(super) fn term(&mut self, context: &TermContext<'_>, text: &str, mut parsed: ParsedTerm) {
+        let anchor = rarest_part(&parsed);
+        variants::expand(&mut parsed, context.variants, &mut self.chinese);
+        let allow_set = self.allow_homophones(context.allow_set, &parsed);
         let owner = to_u32(self.terms.len());
         let text = self.text(text);
         let parts_first = self.parts.len();
         let excludable = parsed.patterns.iter().any(|pattern| pattern.role == ROLE_EXCLUDE);
         let needs_parts = parsed.parts > 1 || excludable;
-        let anchor = rarest_part(parsed);
         for pattern in &parsed.patterns {
             let number = self.pattern(pattern, Some(text));
             if needs_parts {
@@ -115,7 +128,7 @@ impl Builder {
             severity: context.severity,
             parts: parsed.parts,
             zero: 0,
-            allow_set: context.allow_set,
+            allow_set,
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),
         });
@@ -133,12 +146,40 @@ impl Builder {
         self.model = model.to_vec();
     }
 
+    /// Allows the ordinary words that sound like a term of two characters: an homophone is a term misspelt only
+    /// if it is no word. Returns the set they are in.
+    fn allow_homophones(&mut self, mut set: u32, parsed: &ParsedTerm) -> u32 {
+        let Some(chinese) = &self.chinese else { return set };
+        let mut words: Vec<String> = Vec::new();
+        for pattern in parsed.patterns.iter().filter(|pattern| pattern.folds & Evidence::SOUND.0 != 0) {
+            let syllables = chinese.syllables(&pattern.spelling).and_then(|all| <[u16; 2]>::try_from(all).ok());
+            let alike = syllables.into_iter().flat_map(|syllables| chinese.of_sound(syllables));
+            words.extend(alike.map(|pair| pair.iter().collect()).filter(|word| *word != pattern.spelling));
+        }
+        for spelling in words {
+            if set == u32::MAX {
+                set = match self.homophones {
+                    Some(set) => set,
+                    None => self.allow_set(),
+                };
+                self.homophones = Some(set);
+            }
+            let word = ParsedPattern { role: 0, flags: 0, spelling, folds: 0, adds: Evidence::default() };
+            let number = self.pattern(&word, None);
+            self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
+        }
+        set
+    }
+
     /// The number of the pattern, which is new if there is none like it.
     fn pattern(&mut self, pattern: &ParsedPattern, term: Option<Text>) -> u32 {
-        let key = xxh3_64_with_seed(pattern.spelling.as_bytes(), pattern.flags.into());
+        let ParsedPattern { flags, folds, adds, .. } = *pattern;
+        let kind = u64::from(flags) | u64::from(folds) << 8 | u64::from(adds.0) << 24;
+        let key = xxh3_64_with_seed(pattern.spelling.as_bytes(), kind);
         if let Some(&number) = self.known.get(&key) {
             let known = &self.patterns[number as usize];
-            if known.flags == pattern.flags && self.spelling(known) == pattern.spelling {
+            let is_kind = (known.flags, known.folds, known.adds) == (flags, folds, adds.0);
+            if is_kind && self.spelling(known) == pattern.spelling {
                 return number;
             }
         }
@@ -152,7 +193,8 @@ impl Builder {
             text_length: u16::try_from(text.length).unwrap_or(u16::MAX),
             flags: pattern.flags,
             zero: 0,
-            folds: Evidence::ALL.0.into(),
+            folds: pattern.folds,
+            adds: pattern.adds.0,
             uses_first: 0,
             uses_count: 0,
         });
@@ -191,6 +233,8 @@ impl Builder {
             cast_slice(&index.filter),
             cast_slice(&index.buckets),
             cast_slice(&index.entries),
+            cast_slice(&index.sounds),
+            cast_slice(&index.ordinary),
             origin.as_bytes(),
             &self.model,
             &hosts,
@@ -217,23 +261,46 @@ impl Builder {
     /// Chooses the key of each pattern and builds the index of each kind of key.
     fn index(&self) -> Index {
         let mut keys: [Vec<EntryRecord>; GRAMS] = Default::default();
-        let mut has_spaced = [false; GRAMS];
+        let mut flags = [0; GRAMS];
+        let mut starts: [BTreeSet<u64>; GRAMS] = Default::default();
+        let mut letters_max = 0;
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns) {
             let key = match words(self.spelling(pattern), pattern.flags) {
                 Some(words) => rarest_word(&words),
                 None => rarest_window(&symbols(self.spelling(pattern)), &counts),
             };
-            has_spaced[key.kind] |= key.is_spaced;
-            keys[key.kind].push(EntryRecord { key: key.key, pattern: number, offset: to_u32(key.offset) });
+            let key_offset = key.offset;
+            let sound_key = self.sound_key(pattern);
+            starts[key.kind].extend(start_of(&key.letters));
+            letters_max = letters_max.max(to_u32(key.letters.len()));
+            if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
+                flags[WORD] |= HAS_GLUED;
+                for letters in masked(&key.letters) {
+                    let key = word_key(&letters);
+                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 });
+                    starts[WORD].extend(start_of(&letters));
+                }
+            }
+            for key in [Some(key), sound_key].into_iter().flatten() {
+                flags[key.kind] |= if key.is_spaced { HAS_SPACED } else { 0 };
+                let Key { key, offset, neighbour, kind, .. } = key;
+                keys[kind].push(EntryRecord { key, pattern: number, offset, neighbour });
+            }
         }
 
         let mut index = Index::default();
-        for ((record, mut entries), has_spaced) in index.grams.iter_mut().zip(keys).zip(has_spaced) {
+        if self.patterns.iter().any(|pattern| pattern.flags & HAN_PAIR != 0) {
+            index.ordinary = ordinary::filter_of_pairs();
+        }
+        if SOUND_WINDOWS.iter().any(|&(kind, _)| !keys[kind].is_empty()) {
+            index.sounds = self.chinese.as_ref().map(|chinese| chinese.sounds.clone()).unwrap_or_default();
+        }
+        for (kind, ((record, mut entries), flags)) in index.grams.iter_mut().zip(keys).zip(flags).enumerate() {
             if entries.is_empty() {
                 continue;
             }
-            let filter_words = entries.len().div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
+            let filter_words = (entries.len() + starts[kind].len()).div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
             let buckets = entries.len().next_power_of_two();
             entries.sort_unstable_by_key(|entry| (bucket(hash(entry.key), buckets), entry.key, entry.pattern));
             let (filter_first, buckets_first) = (index.filter.len(), index.buckets.len());
@@ -247,16 +314,38 @@ impl Builder {
                     next += 1;
                 }
             }
+            for &start in &starts[kind] {
+                let (word, bits) = filter_bits(hash(start), filter_words);
+                index.filter[filter_first + word] |= bits;
+            }
             index.entries.extend(entries);
             *record = GramRecord {
                 filter_first: to_u32(filter_first),
                 filter_count: to_u32(filter_words),
                 buckets_first: to_u32(buckets_first),
                 buckets_count: to_u32(buckets),
-                has_spaced: has_spaced.into(),
+                flags,
+                letters_max,
             };
         }
         index
+    }
+
+    /// What a pattern is found by its sound by, if it may be.
+    fn sound_key(&self, pattern: &PatternRecord) -> Option<Key> {
+        if pattern.folds & Evidence::SOUND.0 == 0 {
+            return None;
+        }
+        let syllables = self.chinese.as_ref()?.syllables(self.spelling(pattern))?;
+        let (kind, size) = SOUND_WINDOWS.into_iter().rfind(|&(_, size)| size <= syllables.len())?;
+        Some(Key {
+            kind,
+            key: window_key(&syllables[..size]),
+            offset: 0,
+            neighbour: 0,
+            is_spaced: false,
+            letters: Vec::new(),
+        })
     }
 
     /// How many patterns share each window, hashed into slots; at least 1 everywhere.
@@ -277,6 +366,8 @@ impl Builder {
 
 #[derive(Default)]
 struct Index {
+    sounds: Vec<u16>,
+    ordinary: Vec<u64>,
     grams: [GramRecord; GRAMS],
     filter: Vec<u64>,
     buckets: Vec<u32>,
@@ -316,8 +407,12 @@ impl Hasher for Hashed {
 struct Key {
     kind: usize,
     key: u64,
-    offset: usize,
+    offset: u16,
+    /// The symbol after a window, or before one at the end.
+    neighbour: Symbol,
     is_spaced: bool,
+    /// Of a word: its folded letters.
+    letters: Vec<u8>,
 }
 
 /// A word of a pattern.
@@ -378,13 +473,48 @@ fn rarest_word(words: &[PatternWord]) -> Key {
     } else {
         words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
     };
-    let Some((offset, word)) = rarest else { return Key { kind: WORD, key: 0, offset: 0, is_spaced: true } };
+    let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
+        return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };
+    };
     if word.is_open {
-        return Key { kind: PREFIX, key: prefix_key(&word.letters[..prefix(word)]), offset, is_spaced: true };
+        return Key {
+            kind: PREFIX,
+            key: prefix_key(&word.letters[..prefix(word)]),
+            offset,
+            neighbour: 0,
+            is_spaced: true,
+            letters: word.letters.clone(),
+        };
     }
+    Key {
+        kind: WORD,
+        key: word_key(&word.letters),
+        offset,
+        neighbour: 0,
+        is_spaced: true,
+        letters: word.letters.clone(),
+    }
+}
+
+fn word_key(letters: &[u8]) -> u64 {
     let mut key = WordKey::default();
-    word.letters.iter().for_each(|&letter| key.push(letter));
-    Key { kind: WORD, key: key.key(), offset, is_spaced: true }
+    letters.iter().for_each(|&letter| key.push(letter));
+    key.key()
+}
+
+/// The key of the first letters of a word that has more than a few.
+fn start_of(letters: &[u8]) -> Option<u64> {
+    let letters = letters.first_chunk::<{ START_LETTERS as usize }>()?;
+    Some(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter))))
+}
+
+/// A word with one letter or two of its middle masked; the signs in their place are no letters.
+fn masked(letters: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let n = letters.len();
+    let one = if n >= MASKED_LETTERS_MIN { 1..n - 1 } else { 0..0 };
+    let two = if n > MASKED_LETTERS_MIN { 1..n - 2 } else { 0..0 };
+    let without = |from: usize, count: usize| [&letters[..from], &letters[from + count..]].concat();
+    one.map(move |from| without(from, 1)).chain(two.map(move |from| without(from, 2)))
 }
 
 /// The symbols of a pattern as [`Pieces`](crate::pieces::Pieces) reads a text: repeats left out, but not
@@ -422,7 +552,9 @@ fn rarest_window(symbols: &[Symbol], counts: &[u32]) -> Key {
             (is_spaced, letters + 16 * counts[count_slot(key)].ilog2())
         });
     let (offset, key, is_spaced) = rarest.unwrap_or_default();
-    Key { kind, key, offset, is_spaced }
+    let before = offset.checked_sub(1).and_then(|before| symbols.get(before));
+    let neighbour = symbols.get(offset + size).or(before).copied().unwrap_or_default();
+    Key { kind, key, offset: to_u16(offset), neighbour, is_spaced, letters: Vec::new() }
 }
 
 const COUNT_SLOTS: usize = 1 << 20;
@@ -441,6 +573,10 @@ fn commonness(class: u64) -> u32 {
     }
     let letter = usize::try_from(class).ok().and_then(|class| PERMILLE.get(class.checked_sub(2)?).copied());
     16 * letter.unwrap_or(4).ilog2() + 8
+}
+
+fn to_u16(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
 }
 
 fn to_u32(count: usize) -> u32 {

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::diagnostic::Finding;
 use super::emit::Builder;
-use super::{Diagnostic, ListSource, Taxonomy, check_format, term, toml_error};
+use super::{Diagnostic, ListSource, Taxonomy, Variants, check_format, term, toml_error};
 use crate::spam::fold_url;
 
 #[derive(Deserialize)]
@@ -49,6 +49,7 @@ struct Header {
 struct Defaults {
     category: Option<Spanned<String>>,
     severity: Option<Spanned<u8>>,
+    variants: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize)]
@@ -90,6 +91,7 @@ pub(super) struct TermContext<'a> {
     pub(super) category: u16,
     pub(super) severity: u8,
     pub(super) allow_set: u32,
+    pub(super) variants: Variants,
 }
 
 /// Severity of a term that names none.
@@ -145,8 +147,20 @@ pub(super) fn compile(
             return None;
         }
         let severity = severity.map_or(SEVERITY_DEFAULT, |severity| *severity.get_ref());
+        let variants = match &file.defaults.variants {
+            None => Variants::default(),
+            Some(name) => match Variants::ALL.into_iter().find(|variants| variants.name() == name.get_ref()) {
+                Some(variants) => variants,
+                None => {
+                    let message = format!("unknown variants `{}`", name.get_ref());
+                    let finding = Finding::error("T001", message, "variants are none, standard or aggressive");
+                    diagnostics.push(finding.at(path, text, name.span().start));
+                    return None;
+                }
+            },
+        };
         let allow_set = compile_allow(builder, path, text, allow, diagnostics);
-        Some(TermContext { path, text, list, category, severity, allow_set })
+        Some(TermContext { path, text, list, category, severity, allow_set, variants })
     };
 
     let mut contexts = Vec::new();
@@ -214,7 +228,7 @@ pub(super) fn compile_line(
     }
     let mut warnings = Vec::new();
     match term::parse(trimmed, &mut warnings) {
-        Ok(parsed) => builder.term(context, trimmed, &parsed),
+        Ok(parsed) => builder.term(context, trimmed, parsed),
         Err((offset, finding)) => diagnostics.push(finding.at(context.path, context.text, at + offset)),
     }
     diagnostics
@@ -236,8 +250,8 @@ fn compile_allow(
     for spelling in allow {
         let mut warnings = Vec::new();
         match term::parse(spelling.get_ref(), &mut warnings) {
-            Ok(parsed) if parsed.parts == 1 && parsed.patterns.iter().all(|pattern| pattern.role == 0) => {
-                builder.allow(set, &parsed)
+            Ok(mut parsed) if parsed.parts == 1 && parsed.patterns.iter().all(|pattern| pattern.role == 0) => {
+                builder.allow(set, &mut parsed)
             }
             Ok(_) => {
                 let finding = Finding::error(

@@ -5,9 +5,11 @@ mod diagnostic;
 mod domains;
 mod emit;
 mod list;
+mod ordinary;
 mod policy;
 mod taxonomy;
 mod term;
+mod variants;
 
 use std::borrow::ToOwned as _;
 use std::format;
@@ -33,10 +35,47 @@ pub struct ListSource<'a> {
     pub text: &'a str,
 }
 
+/// How far from its spelling a term is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Variants {
+    /// In any case and width, and not otherwise.
+    None,
+    /// However its letters are written: styles, marks, look-alikes, digits for letters, separators between.
+    #[default]
+    Standard,
+    /// Misspelt, masked, cut in two or glued together, by its sound, in parts of characters, by another word for it as
+    /// well. Ordinary words are never taken for a term. Costs about 30 patterns a term.
+    Aggressive,
+}
+
+impl Variants {
+    /// All of them, narrowest first.
+    pub const ALL: [Variants; 3] = [Variants::None, Variants::Standard, Variants::Aggressive];
+
+    /// The name in lists.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Variants::None => "none",
+            Variants::Standard => "standard",
+            Variants::Aggressive => "aggressive",
+        }
+    }
+
+    /// What plain files of so many terms are looked for by: [`Aggressive`](Variants::Aggressive) up to 1,000 terms,
+    /// which is what people write by hand, else [`Standard`](Variants::Standard).
+    #[must_use]
+    pub fn for_plain_file(lines: usize) -> Variants {
+        if lines <= PLAIN_AGGRESSIVE_MAX { Variants::Aggressive } else { Variants::Standard }
+    }
+}
+
 /// The version of the TOML schemas.
 const SCHEMA_VERSION: u32 = 1;
 /// Severity of the terms in a plain file.
 const PLAIN_SEVERITY: u8 = 4;
+/// Longest plain file whose terms are looked for in all variants, in lines.
+const PLAIN_AGGRESSIVE_MAX: usize = 1000;
 
 /// Compiles lists to a pack without a model. Terms with errors are left out, and reported.
 ///
@@ -77,17 +116,31 @@ pub fn compile_with_model(
 }
 
 /// Compiles a plain file, one term a line, to a pack: category `custom`, severity 4. Empty lines and
-/// lines that begin with `#` are skipped.
+/// lines that begin with `#` are skipped. How far terms are looked for depends on how many there are:
+/// [`Variants::for_plain_file`].
 #[must_use]
 pub fn compile_terms(path: &str, text: &str) -> (Vec<u8>, Vec<Diagnostic>) {
+    compile_terms_as(path, text, Variants::for_plain_file(text.lines().count()))
+}
+
+/// As [`compile_terms`], with the variants given.
+#[must_use]
+pub fn compile_terms_as(path: &str, text: &str, variants: Variants) -> (Vec<u8>, Vec<Diagnostic>) {
     let mut builder = Builder::new(&Taxonomy::custom());
     let mut diagnostics = Vec::new();
     let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let list = builder.list("custom");
     let mut at = 0;
     for line in text.split_inclusive('\n') {
-        let context =
-            list::TermContext { path, text, list, category: 0, severity: PLAIN_SEVERITY, allow_set: u32::MAX };
+        let context = list::TermContext {
+            path,
+            text,
+            list,
+            category: 0,
+            severity: PLAIN_SEVERITY,
+            allow_set: u32::MAX,
+            variants,
+        };
         if !line.starts_with('#') {
             list::compile_line(&mut builder, &context, line, at, &mut diagnostics);
         }

@@ -18,8 +18,9 @@ use std::vec;
 use std::vec::Vec;
 
 use super::diagnostic::Finding;
+use crate::Evidence;
 use crate::letters::Letters;
-use crate::pack::{END_OPEN, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
+use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
 use crate::rewrite::spelled;
 
 /// Most alternatives that the braces of one part may multiply to.
@@ -40,6 +41,10 @@ pub(crate) struct ParsedPattern {
     pub(crate) flags: u8,
     /// The spelling without the signs of the syntax.
     pub(crate) spelling: String,
+    /// The evidence it accepts.
+    pub(crate) folds: u16,
+    /// The evidence that it is, where it is not the author's spelling.
+    pub(crate) adds: Evidence,
 }
 
 /// A finding and the byte of the term where it is.
@@ -203,15 +208,19 @@ fn word_pattern(role: u32, spelling: &[Sign]) -> Result<ParsedPattern, Finding> 
     }
 
     let spelling: String = trim(spelling).iter().map(|sign| sign.char).collect();
-    checked(ParsedPattern { role, flags, spelling: spelled(&spelling) })
+    checked(role, flags, spelled(&spelling))
 }
 
 /// These very characters.
 fn literal_pattern(literal: &str) -> Result<ParsedPattern, Finding> {
-    checked(ParsedPattern { role: 0, flags: LITERAL, spelling: literal.into() })
+    checked(0, LITERAL, literal.into())
 }
 
-fn checked(pattern: ParsedPattern) -> Result<ParsedPattern, Finding> {
+fn checked(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Finding> {
+    let is_han = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
+    let is_pair = flags & LITERAL == 0 && spelling.chars().count() == 2 && spelling.chars().all(is_han);
+    let flags = if is_pair { flags | HAN_PAIR } else { flags };
+    let pattern = ParsedPattern { role, flags, spelling, folds: 0, adds: Evidence::default() };
     if Letters::new(pattern.spelling.as_bytes()).next().is_none() {
         return Err(Finding::error(
             "T014",

@@ -3,7 +3,14 @@
 //!
 //! Not for run time: the filter reads the finished table and knows no Unicode library.
 //!
-//! The format is documented where it is read, in `guest/src/fold.rs`.
+//! The format is documented where it is read, in `guest/src/fold.rs`. Tables of the compiler are in
+//! files of their own here.
+
+mod sounds;
+mod words;
+
+pub use sounds::{sounds, syllables};
+pub use words::{ordinary, parts};
 
 use std::collections::BTreeMap;
 

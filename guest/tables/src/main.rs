@@ -1,10 +1,27 @@
-//! Writes the fold table to the path given, by default where the guest reads it.
+//! Writes the tables of the filter and of the compiler where they are read.
+//!
+//! ```text
+//! cargo fold-table                                        the fold and the sounds
+//! cargo fold-table JIEBA_DICT ENGLISH_WORDS CJK_DECOMP    ordinary words and parts of characters as well
+//! ```
 
-use std::path::PathBuf;
+use std::fs;
+use std::io;
+use std::path::Path;
 
-fn main() -> std::io::Result<()> {
-    let path = std::env::args_os()
-        .nth(1)
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../src/fold.bin")), PathBuf::from);
-    std::fs::write(path, tamis_tables::fold_table())
+fn main() -> io::Result<()> {
+    let guest = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src"));
+    fs::write(guest.join("fold.bin"), tamis_tables::fold_table())?;
+    fs::write(guest.join("syllables.txt"), tamis_tables::syllables())?;
+    fs::write(guest.join("compile/sounds.bin"), tamis_tables::sounds())?;
+    let sources: Vec<_> = std::env::args_os().skip(1).collect();
+    match &sources[..] {
+        [] => Ok(()),
+        [chinese, english, decompositions] => {
+            let ordinary = tamis_tables::ordinary(&fs::read_to_string(chinese)?, &fs::read_to_string(english)?);
+            fs::write(guest.join("compile/ordinary.bin"), ordinary)?;
+            fs::write(guest.join("compile/parts.bin"), tamis_tables::parts(&fs::read_to_string(decompositions)?))
+        }
+        _ => Err(io::Error::other("give three files: jieba's dict.txt, a list of English words, cjk_decomp.txt")),
+    }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
+use tamis_guest::compile::Variants;
 
 /// Reads messages and says allow, flag, mask, hold or block, and shows the words that made it say so.
 #[derive(Debug, Parser)]
@@ -99,12 +100,35 @@ pub(crate) struct SourceArgs {
     /// Plain file of terms, one a line: category `custom`, severity 4
     #[arg(long, value_name = "FILE")]
     pub(crate) terms: Option<PathBuf>,
+    /// How far the terms of a plain file are looked for [default: aggressive up to 1,000 terms, else standard]
+    #[arg(long, value_enum, requires = "terms")]
+    pub(crate) variants: Option<VariantsArg>,
     /// Policy: which action each category and severity has
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// Filter module, a WebAssembly file
     #[arg(long, value_name = "FILE")]
     pub(crate) module: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum VariantsArg {
+    /// In any case and width, and not otherwise
+    None,
+    /// However its letters are written: styles, marks, look-alikes, digits for letters, separators between
+    Standard,
+    /// Misspelt, masked, cut in two, by its sound, in parts of characters, by another word for it as well
+    Aggressive,
+}
+
+impl From<VariantsArg> for Variants {
+    fn from(variants: VariantsArg) -> Variants {
+        match variants {
+            VariantsArg::None => Variants::None,
+            VariantsArg::Standard => Variants::Standard,
+            VariantsArg::Aggressive => Variants::Aggressive,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -140,6 +164,12 @@ pub(crate) struct CheckArgs {
 pub(crate) struct CompileArgs {
     #[command(flatten)]
     pub(crate) sources: CompileSourceArgs,
+    /// Write a kit for browsers: the pack, its policy, and what to tell people about its categories
+    #[arg(long)]
+    pub(crate) kit: bool,
+    /// The policy of the kit; without it, the one of the folder, or the built-in one
+    #[arg(long, value_name = "FILE", requires = "kit")]
+    pub(crate) policy: Option<PathBuf>,
     /// Where to write the pack
     #[arg(long, short, value_name = "PACK")]
     pub(crate) output: PathBuf,
@@ -154,6 +184,9 @@ pub(crate) struct CompileSourceArgs {
     /// Plain file of terms, one a line
     #[arg(long, value_name = "FILE")]
     pub(crate) terms: Option<PathBuf>,
+    /// How far its terms are looked for [default: aggressive up to 1,000 terms, else standard]
+    #[arg(long, value_enum, requires = "terms")]
+    pub(crate) variants: Option<VariantsArg>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

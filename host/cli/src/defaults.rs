@@ -27,7 +27,7 @@ pub(crate) fn start(args: &SourceArgs) -> anyhow::Result<Started> {
 }
 
 /// The embedded parts.
-fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
+pub(crate) fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
     let (policy, _) = PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
     Ok(Defaults {
         module: runtime.module(tamis_host::default_module())?,
@@ -41,5 +41,12 @@ fn sources(args: &SourceArgs) -> Sources {
         Some(path) if path.is_file() => (Some(path.clone()), None),
         path => (None, path.clone()),
     };
-    Sources { lists, pack, terms: args.terms.clone(), policy: args.policy.clone(), module: args.module.clone() }
+    Sources {
+        lists,
+        pack,
+        terms: args.terms.clone(),
+        variants: args.variants.map(Into::into),
+        policy: args.policy.clone(),
+        module: args.module.clone(),
+    }
 }

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
-use tamis_guest::Pack;
 use tamis_guest::spam::Confidence;
+use tamis_guest::{Action, Pack, Policy, mask_message};
 use tamis_host::Judged;
+
+use crate::input::Line;
 
 /// One verdict.
 #[derive(Debug, Serialize)]
@@ -18,6 +20,10 @@ pub(crate) struct VerdictJson<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<ConfidenceJson>,
     generation: u64,
+    /// The text with what must not be shown masked; only where the action is `mask`. Without it such a
+    /// message has more matches than a verdict holds, and should be held.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked: Option<String>,
     /// What was special: `truncated`, `invalid_utf8`, `matches_capped`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<&'static str>,
@@ -47,7 +53,7 @@ struct MatchJson<'a> {
 }
 
 impl<'a> VerdictJson<'a> {
-    pub(crate) fn new(id: &'a Value, judged: &Judged, pack: &'a Pack<'a>) -> VerdictJson<'a> {
+    pub(crate) fn new(line: &'a Line, judged: &Judged, policy: &Policy, pack: &'a Pack<'a>) -> VerdictJson<'a> {
         let matches = judged.verdict.matches.iter().map(|found| {
             let term = pack.term(found.term);
             let category = pack.category(term.category);
@@ -61,8 +67,9 @@ impl<'a> VerdictJson<'a> {
                 evidence: found.evidence.names().collect(),
             }
         });
+        let masked = || mask_message(policy, pack, &line.message(policy), &judged.verdict);
         VerdictJson {
-            id,
+            id: &line.id,
             action: judged.verdict.action.name(),
             matches: matches.collect(),
             confidence: pack.model().map(|_| {
@@ -70,6 +77,10 @@ impl<'a> VerdictJson<'a> {
                 ConfidenceJson { advertising, fraud }
             }),
             generation: judged.generation,
+            masked: (judged.verdict.action == Action::Mask && judged.failure.is_none())
+                .then(masked)
+                .flatten()
+                .map(|text| String::from_utf8_lossy(&text).into_owned()),
             flags: judged.verdict.flags.names().collect(),
             failure: judged.failure.as_ref().map(ToString::to_string),
         }

@@ -9,6 +9,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tamis_guest::{Kit, Pack, PackBytes};
 
 /// A folder of this test's own, deleted at the end.
 struct Folder(PathBuf);
@@ -119,6 +120,46 @@ fn ndjson_has_one_verdict_a_line_in_order_with_all_keys() {
 {"id":2,"action":"allow","matches":[],"generation":1}
 "#;
     assert_eq!(stdout(&output), expected);
+}
+
+#[test]
+fn what_the_policy_masks_is_masked() {
+    let folder = Folder::new("masked");
+    let terms = folder.write("terms.txt", "zorbleflux\n");
+    let policy = folder.write(
+        "policy.toml",
+        "format = 1\ndefault_channel = \"chat\"\n[channels.chat]\ns1 = \"flag\"\ns2 = \"flag\"\ns3 = \"flag\"\n\
+         s4 = \"mask\"\non_failure = \"hold\"\n",
+    );
+    let many = format!("{}\n", "zorbleflux ".repeat(100));
+    let input = format!("a Z.O.R.B.L.E.F.L.U.X\u{301} b\nnothing\n{many}");
+    let output = run(&["check", "--terms", &terms, "--policy", &policy, "--format", "ndjson"], input);
+    let verdicts = json_lines(&output);
+    assert_eq!(verdicts[0]["action"], "mask");
+    assert_eq!(verdicts[0]["masked"], "a ******************* b");
+    assert_eq!(verdicts[1]["masked"], Value::Null);
+    // Not all matches are in the verdict, so the text must not be shown half masked.
+    assert_eq!(verdicts[2]["action"], "mask");
+    assert_eq!(verdicts[2]["masked"], Value::Null);
+}
+
+#[test]
+fn a_kit_holds_pack_policy_and_texts() {
+    let folder = Folder::new("kit");
+    let lists = concat!(env!("CARGO_MANIFEST_DIR"), "/../../wordlists");
+    let kit = folder.0.join("default.kit");
+    let output = run(&["compile", "--lists", lists, "--kit", "-o", kit.to_str().unwrap()], "");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let bytes = fs::read(&kit).unwrap();
+    let kit = Kit::decode(&bytes).unwrap();
+    let pack = PackBytes::from(kit.pack);
+    let pack = Pack::decode(&pack).unwrap();
+    assert_eq!(kit.policy(&pack).unwrap().channels()[0], "sms");
+    let texts: Value = serde_json::from_str(kit.texts).unwrap();
+    for index in 0..pack.categories_count() {
+        let id = pack.category(index).id;
+        assert!(texts[id]["text"]["zh"].is_string(), "{id}");
+    }
 }
 
 #[test]

@@ -93,6 +93,7 @@ impl Report {
 
     fn write(&mut self, lines: &[Line], judged: &[tamis_host::Judged], generation: &Generation) -> anyhow::Result<()> {
         let pack = generation.parts().pack.pack();
+        let policy = &generation.parts().policy;
         for (line, judged) in lines.iter().zip(judged) {
             let action = judged.verdict.action;
             let is_first = self.counts.iter().sum::<u64>() == 0;
@@ -105,12 +106,12 @@ impl Report {
                 CheckFormat::Text if action == Action::Allow && judged.verdict.matches.is_empty() => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
                 CheckFormat::Ndjson => {
-                    VerdictJson::new(&line.id, judged, &pack).write(&mut self.out)?;
+                    VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;
                     self.out.write_all(b"\n")?;
                 }
                 CheckFormat::Json => {
                     self.out.write_all(if is_first { b"[\n" } else { b",\n" })?;
-                    VerdictJson::new(&line.id, judged, &pack).write(&mut self.out)?;
+                    VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;
                 }
             }
         }

@@ -1,0 +1,309 @@
+//! Other spellings of a term, for terms that ask for them: misspellings, letters cut off by a space, Pinyin, characters taken apart, other words for the same thing. Each is a pattern of its own that
+//! leads to the same term; those that are ordinary words are left out. What is merely written
+//! otherwise, letter by letter, is the fold's.
+
+use std::borrow::ToOwned as _;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
+
+use super::Variants;
+use super::ordinary::{self, Chinese};
+use super::term::{ParsedPattern, ParsedTerm};
+use crate::Evidence;
+use crate::pack::{END_OPEN, LITERAL, ROLE_EXCLUDE, START_OPEN};
+use crate::sounds;
+
+/// Shortest word that is looked for with a letter too few or exchanged.
+const MISSPELT_LETTERS_MIN: usize = 5;
+/// Shortest word that is looked for without the space in it, or in Pinyin.
+const JOINED_LETTERS_MIN: usize = 6;
+/// Longest Chinese term that is looked for in other characters.
+const HAN_MAX: usize = 8;
+/// Most other spellings of one part of a term.
+const SPELLINGS_MAX: usize = 160;
+
+/// Folds of a spelling that is itself a fold: what does not show, and no others, so that they do not add up.
+const QUIET: u16 = Evidence::DIACRITIC.0 | Evidence::STYLE.0 | Evidence::INVISIBLE.0;
+
+/// Letters and groups of letters that sound alike.
+const ALIKE: [[&str; 2]; 14] = [
+    ["i", "y"],
+    ["y", "i"],
+    ["ck", "k"],
+    ["c", "k"],
+    ["k", "c"],
+    ["s", "z"],
+    ["z", "s"],
+    ["ph", "f"],
+    ["f", "ph"],
+    ["x", "ks"],
+    ["x", "cks"],
+    ["qu", "kw"],
+    ["oo", "u"],
+    ["u", "oo"],
+];
+
+/// Other words for things that terms name.
+const ALIASES: [(&str, &[&str]); 4] = [
+    ("微信", &["V信", "vx", "wx", "wechat", "weixin", "徽信"]),
+    ("qq", &["扣扣", "抠抠", "企鹅号"]),
+    ("支付宝", &["zfb", "支fu宝"]),
+    ("电报", &["telegram", "tg", "纸飞机"]),
+];
+
+/// Forms that characters have as a part of others, and how they are typed by themselves.
+const RADICALS: [(char, char); 14] = [
+    ('亻', '人'),
+    ('扌', '手'),
+    ('氵', '水'),
+    ('忄', '心'),
+    ('钅', '金'),
+    ('讠', '言'),
+    ('饣', '食'),
+    ('纟', '丝'),
+    ('犭', '犬'),
+    ('艹', '草'),
+    ('礻', '示'),
+    ('衤', '衣'),
+    ('刂', '刀'),
+    ('辶', '走'),
+];
+
+/// How Cyrillic letters from а on are written in Latin ones.
+const TRANSLITERATION: &str = "a b v g d e zh z i y k l m n o p r s t u f h ts ch sh sch _ y _ e yu ya";
+
+/// Gives the patterns of a term the folds that were chosen, and adds the other spellings.
+pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut Option<Chinese>) {
+    let folds = match variants {
+        Variants::None => 0,
+        Variants::Standard => Evidence::STANDARD.0,
+        Variants::Aggressive => Evidence::STANDARD.0 | Evidence::SOUND.0 | Evidence::MISSPELT.0,
+    };
+    let mut others = Vec::new();
+    for pattern in &mut parsed.patterns {
+        pattern.folds = folds;
+        if variants == Variants::Aggressive && pattern.flags & LITERAL == 0 && pattern.role != ROLE_EXCLUDE {
+            let mut spellings = Spellings { of: pattern, spellings: Vec::new() };
+            spellings.collect(chinese);
+            others.append(&mut spellings.spellings);
+        }
+    }
+    parsed.patterns.append(&mut others);
+}
+
+/// The other spellings of one pattern.
+struct Spellings<'p> {
+    of: &'p ParsedPattern,
+    spellings: Vec<ParsedPattern>,
+}
+
+impl Spellings<'_> {
+    fn collect(&mut self, chinese: &mut Option<Chinese>) {
+        let spelling = self.of.spelling.to_lowercase();
+        self.aliases(&spelling);
+        if spelling.chars().all(|c| c.is_ascii_lowercase() || c == ' ') {
+            let words: Vec<&str> = spelling.split(' ').filter(|word| !word.is_empty()).collect();
+            self.latin(&words);
+        } else if spelling.chars().all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c)) {
+            self.han(&spelling, chinese.get_or_insert_with(Chinese::new));
+        } else if spelling.chars().all(|c| ('а'..='ё').contains(&c)) {
+            self.cyrillic(&spelling);
+        }
+    }
+
+    fn push(&mut self, spelling: String, flags: u8, folds: u16, adds: Evidence) {
+        if self.spellings.len() < SPELLINGS_MAX && spelling != self.of.spelling {
+            self.spellings.push(ParsedPattern {
+                role: self.of.role,
+                flags: self.of.flags | flags,
+                spelling,
+                folds,
+                adds,
+            });
+        }
+    }
+
+    fn misspelt(&mut self, words: &[&str], at: usize, misspelling: &str) {
+        self.push(with_word(words, at, misspelling), 0, QUIET, Evidence::MISSPELT);
+    }
+
+    /// A word or phrase of letters a to z.
+    fn latin(&mut self, words: &[&str]) {
+        for (at, &word) in words.iter().enumerate() {
+            let n = word.len();
+            let without = |letter: usize| format!("{}{}", &word[..letter], &word[letter + 1..]);
+            if n < MISSPELT_LETTERS_MIN {
+                continue;
+            }
+            let swapped = |first: usize| {
+                let letters = word.as_bytes();
+                (letters[first] != letters[first + 1]).then(|| {
+                    format!(
+                        "{}{}{}{}",
+                        &word[..first],
+                        &word[first + 1..first + 2],
+                        &word[first..first + 1],
+                        &word[first + 2..]
+                    )
+                })
+            };
+            let misspellings = (1..n - 1)
+                .filter_map(swapped)
+                .chain((1..if n > MISSPELT_LETTERS_MIN { n - 1 } else { 1 }).map(without));
+            let misspellings: Vec<String> = misspellings.chain(sounding_alike(word)).collect();
+            for misspelling in misspellings.iter().filter(|misspelling| !ordinary::is_english(misspelling)) {
+                self.misspelt(words, at, misspelling);
+            }
+        }
+        let (last, is_closed) = (words.len().saturating_sub(1), self.of.flags & END_OPEN == 0);
+        if let Some(word) = words.last().filter(|word| word.len() >= MISSPELT_LETTERS_MIN && is_closed) {
+            let stem = word.strip_suffix('e').unwrap_or(word);
+            for ending in ["s", "es", "z", "ed", "er", "ers", "ing"] {
+                let is_plural = matches!(ending, "s" | "es" | "z");
+                let inflected = format!("{}{ending}", if is_plural { word } else { stem });
+                // A plural is what the term names; `pricked` is another word.
+                if is_plural || !ordinary::is_english(&inflected) {
+                    self.misspelt(words, last, &inflected);
+                }
+            }
+        }
+        for (at, pair) in words.windows(2).enumerate() {
+            let joined = format!("{}{}", pair[0], pair[1]);
+            if joined.len() >= JOINED_LETTERS_MIN && !ordinary::is_english(&joined) {
+                let rest: Vec<&str> = [&words[..at], &[&joined], &words[at + 2..]].concat();
+                self.push(rest.join(" "), 0, Evidence::STANDARD.0, Evidence::MISSPELT);
+            }
+        }
+        if let &[word] = words
+            && word.len() >= MISSPELT_LETTERS_MIN
+            && self.of.flags & (START_OPEN | END_OPEN) == 0
+        {
+            self.cut(word);
+            for coded in [rot13(word), pig_latin(word)] {
+                if !ordinary::is_english(&coded) {
+                    self.push(coded, 0, QUIET, Evidence::ENCODED);
+                }
+            }
+        }
+    }
+
+    /// A word cut in two, unless both are words: `the rapist` is two.
+    fn cut(&mut self, word: &str) {
+        for at in 1..word.len() {
+            let (first, second) = word.split_at(at);
+            if !ordinary::is_english(first) || !ordinary::is_english(second) {
+                self.push(format!("{first} {second}"), 0, QUIET, Evidence::MISSPELT);
+            }
+        }
+    }
+
+    /// A term that is all Han.
+    fn han(&mut self, term: &str, chinese: &Chinese) {
+        let han: Vec<char> = term.chars().collect();
+        if !(2..=HAN_MAX).contains(&han.len()) {
+            return;
+        }
+        let is_word = |text: &[char]| <[char; 2]>::try_from(text).is_ok_and(|pair| chinese.is_word(pair));
+        if han.len() <= 4 {
+            let reversed: Vec<char> = han.iter().rev().copied().collect();
+            if !is_word(&reversed) {
+                self.push(reversed.iter().collect(), 0, QUIET, Evidence::ENCODED);
+            }
+        }
+
+        // One character taken apart, or all of them.
+        let mut all = String::new();
+        for (at, &whole) in han.iter().enumerate() {
+            let Some(parts) = ordinary::parts(whole).filter(|parts| !is_word(parts)) else {
+                all.push(whole);
+                continue;
+            };
+            all.extend(parts);
+            let typed =
+                parts.map(|part| RADICALS.iter().find(|(form, _)| *form == part).map_or(part, |(_, typed)| *typed));
+            for parts in [parts, typed] {
+                let spelling = han[..at].iter().chain(&parts).chain(&han[at + 1..]).collect();
+                self.push(spelling, 0, Evidence::STANDARD.0, Evidence::ENCODED);
+                if parts == typed {
+                    break;
+                }
+            }
+        }
+        self.push(all, 0, Evidence::STANDARD.0, Evidence::ENCODED);
+
+        // In letters. Between Han characters the sound itself is searched.
+        if let Some(syllables) = chinese.syllables(term) {
+            let syllables: Vec<&str> =
+                syllables.iter().map(|&of| core::str::from_utf8(sounds::letters(of)).unwrap_or_default()).collect();
+            let joined = syllables.concat();
+            if joined.len() >= JOINED_LETTERS_MIN && !ordinary::is_english(&joined) {
+                self.push(joined, 0, QUIET | Evidence::SEPARATOR.0, Evidence::SOUND);
+                self.push(syllables.join(" "), 0, QUIET, Evidence::SOUND);
+            }
+        }
+    }
+
+    fn cyrillic(&mut self, term: &str) {
+        let mut latin = String::new();
+        for letter in term.chars() {
+            let at = letter as usize - 'а' as usize;
+            let written = if letter == 'ё' { "e" } else { TRANSLITERATION.split(' ').nth(at).unwrap_or("_") };
+            latin.extend(Some(written).filter(|written| *written != "_"));
+        }
+        if latin.len() >= MISSPELT_LETTERS_MIN && !ordinary::is_english(&latin) {
+            self.push(latin, 0, QUIET | Evidence::SEPARATOR.0 | Evidence::LEET.0, Evidence::SOUND);
+        }
+    }
+
+    /// Other words for things in the term.
+    fn aliases(&mut self, term: &str) {
+        for (name, aliases) in ALIASES {
+            if !term.contains(name) {
+                continue;
+            }
+            for alias in aliases {
+                // An abbreviation alone may be anything.
+                if alias.len() <= 3 && term == name {
+                    continue;
+                }
+                let spelling = term.replace(name, alias);
+                let is_latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
+                let mut flags = 0;
+                if is_latin(spelling.chars().next_back()) && !spelling.is_ascii() {
+                    flags |= END_OPEN;
+                }
+                if is_latin(spelling.chars().next()) && !spelling.is_ascii() {
+                    flags |= START_OPEN;
+                }
+                self.push(spelling, flags, Evidence::STANDARD.0, Evidence::ALIAS);
+            }
+        }
+    }
+}
+
+/// The words with another in place of one of them.
+fn with_word(words: &[&str], at: usize, word: &str) -> String {
+    let mut words = words.to_vec();
+    words[at] = word;
+    words.join(" ")
+}
+
+/// The word with one group of letters written as it also might be.
+fn sounding_alike(word: &str) -> impl Iterator<Item = String> {
+    ALIKE.iter().flat_map(move |[from, to]| {
+        word.match_indices(from).map(move |(at, _)| format!("{}{to}{}", &word[..at], &word[at + from.len()..]))
+    })
+}
+
+fn rot13(word: &str) -> String {
+    word.bytes().map(|letter| char::from(b'a' + (letter - b'a' + 13) % 26)).collect()
+}
+
+fn pig_latin(word: &str) -> String {
+    match word.find(['a', 'e', 'i', 'o', 'u']) {
+        Some(0) => format!("{word}way"),
+        Some(vowel) => format!("{}{}ay", &word[vowel..], &word[..vowel]),
+        None => word.to_owned(),
+    }
+}

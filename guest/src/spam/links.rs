@@ -275,7 +275,10 @@ pub(crate) fn fold_url(url: &str) -> Option<String> {
     let mut finder = LinkFinder::default();
     let dot = dot_at(host.as_bytes(), dot)?;
     let found = finder.host_around(host.as_bytes(), 0, dot)?;
-    (found.start == 0 && found.end == host.len() && !found.apart).then_some(finder.host)
+    let is_whole = found.start == 0 && found.end == host.len() && !found.apart;
+    // A look-alike on a list must not bring the host it imitates onto it.
+    let imitates = (!host.is_ascii() || host.contains("xn--")) && finder.host.is_ascii();
+    (is_whole && !imitates).then_some(finder.host)
 }
 
 /// Where a host was found.

@@ -14,7 +14,7 @@ use std::vec::Vec;
 use super::diagnostic::Finding;
 use super::emit::Builder;
 use super::list::TermContext;
-use super::{Diagnostic, ListSource, Taxonomy};
+use super::{Diagnostic, ListSource, Taxonomy, Variants};
 use crate::spam::fold_url;
 
 /// How the names of such files end.
@@ -85,6 +85,7 @@ pub(super) fn compile(
     };
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let list = builder.list(&name[..name.len() - ENDING.len()]);
-    let context = TermContext { path, text, list, category, severity, allow_set: u32::MAX };
+    let variants = Variants::default();
+    let context = TermContext { path, text, list, category, severity, allow_set: u32::MAX, variants };
     builder.hosts(&context, "domains", hosts);
 }

@@ -137,7 +137,7 @@ impl Builder {
     /// A term that no pattern makes fire, but hosts; of whatever path, if it names one.
     pub(super) fn hosts(&mut self, context: &TermContext<'_>, text: &str, hosts: impl IntoIterator<Item = String>) {
         let owner = to_u32(self.terms.len());
-        self.term(context, text, &ParsedTerm { parts: 1, patterns: Vec::new() });
+        self.term(context, text, ParsedTerm { parts: 1, patterns: Vec::new() });
         self.hosts.extend(hosts.into_iter().map(|host| (host, owner)));
     }
 

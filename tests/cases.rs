@@ -27,6 +27,11 @@ fn input() {
 }
 
 #[test]
+fn links() {
+    run("links.toml");
+}
+
+#[test]
 fn scripts() {
     run("scripts.toml");
 }
@@ -48,7 +53,7 @@ fn words() {
 
 #[test]
 fn every_file_of_cases_is_run() {
-    let run = ["fold.toml", "input.toml", "scripts.toml", "syntax.toml", "variants.toml", "words.toml"];
+    let run = ["fold.toml", "input.toml", "links.toml", "scripts.toml", "syntax.toml", "variants.toml", "words.toml"];
     let files = case_files();
     let names: Vec<&str> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     assert_eq!(names, run, "add a test for the new file, as for the others");

@@ -38,7 +38,7 @@ struct Wat {
 }
 
 const HONEST: Wat = Wat {
-    section: r#"(@custom "tamis_abi" "\01\00\00\00")"#,
+    section: r#"(@custom "tamis_abi" "\02\00\00\00")"#,
     imports: r#"(import "env" "memory" (memory 24))"#,
     functions: "",
     // The in area at 0, the out area at 0x110000, as long as `wire` says, within 24 pages.
@@ -65,8 +65,8 @@ impl Wat {
                     (local.set $out (i32.const 0x110008))
                     (i64.store (i32.const 0x110000) (i64.const 0))
                     (loop $messages
-                        (i32.store (local.get $out) (i32.const 0))
-                        (local.set $size (i32.const 4))
+                        (i64.store (local.get $out) (i64.const 0))
+                        (local.set $size (i32.const 8))
                         (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 0x21)) (then {poison}))
                         (local.set $out (i32.add (local.get $out) (local.get $size)))
                         (local.set $text (i32.add (local.get $text)
@@ -358,6 +358,12 @@ fn flag_that_does_not_exist() {
 }
 
 #[test]
+fn confidence_beyond_certainty() {
+    assert_eq!(poison_failure("(i32.store16 offset=4 (local.get $out) (i32.const 1001))"), ScanFailure::Answer);
+    assert_eq!(poison_failure("(i32.store offset=4 (local.get $out) (i32.const 0x02000200))"), ScanFailure::Answer);
+}
+
+#[test]
 fn more_matches_than_a_verdict_has() {
     assert_eq!(poison_failure("(i32.store16 offset=2 (local.get $out) (i32.const 0xFFFF))"), ScanFailure::Answer);
 }
@@ -366,14 +372,14 @@ fn more_matches_than_a_verdict_has() {
 macro_rules! one_match {
     ($start:literal, $end:literal, $term:literal, $evidence:literal) => {
         concat!(
-            "(i32.store (local.get $out) (i32.const 0x10004)) (local.set $size (i32.const 20))",
-            "(i32.store offset=4 (local.get $out) (i32.const ",
+            "(i32.store (local.get $out) (i32.const 0x10004)) (local.set $size (i32.const 24))",
+            "(i32.store offset=8 (local.get $out) (i32.const ",
             $start,
-            ")) (i32.store offset=8 (local.get $out) (i32.const ",
-            $end,
             ")) (i32.store offset=12 (local.get $out) (i32.const ",
-            $term,
+            $end,
             ")) (i32.store offset=16 (local.get $out) (i32.const ",
+            $term,
+            ")) (i32.store offset=20 (local.get $out) (i32.const ",
             $evidence,
             "))"
         )
@@ -410,8 +416,8 @@ fn evidence_that_does_not_exist() {
 
 #[test]
 fn other_version_of_the_boundary() {
-    let error = load_error(&Wat { section: r#"(@custom "tamis_abi" "\02\00\00\00")"#, ..HONEST }.bytes());
-    assert!(matches!(error, LoadError::Abi { expected: ABI_VERSION, found: 2 }), "{error:?}");
+    let error = load_error(&Wat { section: r#"(@custom "tamis_abi" "\03\00\00\00")"#, ..HONEST }.bytes());
+    assert!(matches!(error, LoadError::Abi { expected: ABI_VERSION, found: 3 }), "{error:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What crosses the sandbox border: what is written is read back, and no bytes make reading fail.
 
 use proptest::prelude::*;
+use tamis_guest::spam::Confidence;
 use tamis_guest::wire::{
     BATCH_MESSAGES_MAX, IN_BYTES, MESSAGE_BYTES_MAX, OUT_BYTES, OUT_HEADER, batch_len, read_batch, read_verdict,
     verdict_bytes, write_batch, write_verdict,
@@ -24,11 +25,15 @@ fn verdict() -> impl Strategy<Value = Verdict> {
         term: TermId(term),
         evidence: Evidence(evidence),
     });
+    let confidence = (0u16..=1000, 0u16..=1000)
+        .prop_map(|(unwanted, part)| (unwanted.min(part), unwanted - unwanted.min(part)))
+        .prop_map(|(advertising, fraud)| Confidence { advertising, fraud });
     let matches = prop::collection::vec(found, 0..=MATCHES_MAX);
-    (prop::sample::select(&Action::ALL[..]), 0u8..8, matches, 0..=MATCHES_MAX).prop_map(
-        |(action, flags, mut matches, acting)| {
+    let flags = 0..=VerdictFlags::ALL.0;
+    (prop::sample::select(&Action::ALL[..]), flags, matches, 0..=MATCHES_MAX, confidence).prop_map(
+        |(action, flags, mut matches, acting, confidence)| {
             let shadow = matches.split_off(acting.min(matches.len()));
-            Verdict { action, flags: VerdictFlags(flags), matches, shadow }
+            Verdict { action, flags: VerdictFlags(flags), matches, shadow, confidence }
         },
     )
 }

@@ -1,16 +1,16 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 1 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 3 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 1 |
+//! | 8..12 | format version, 3 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..152 | fifteen sections: offset and length of each, in the order below |
+//! | 32..168 | seventeen sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -32,6 +32,8 @@
 //! | sounds | `u16` | the syllable of each Han character from U+4E00 on; empty if no pattern is found by its sound |
 //! | ordinary | `u64` | filter of ordinary words of two Han characters; empty if no pattern is two of them |
 //! | origin | UTF-8 | free text for people: what the pack was made from |
+//! | model | [`Model`] | what the spam stage weighs messages with; may be empty |
+//! | hosts | [`urls`](crate::urls) | hosts that terms and lists of domains name; may be empty |
 //!
 //! Every offset, count and index is checked by [`Pack::decode`]; nothing after it can be out of range.
 
@@ -46,16 +48,18 @@ use xxhash_rust::xxh3::Xxh3;
 use crate::fold::fold_table_hash;
 use crate::search::GRAMS;
 use crate::sounds::HAN_COUNT;
+use crate::spam::Model;
+use crate::urls::Hosts;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 3;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 152;
+pub(crate) const HEADER_BYTES: usize = 168;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 15;
+pub(crate) const SECTIONS: usize = 17;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
@@ -321,6 +325,8 @@ pub struct Pack<'p> {
     pub(crate) sounds: &'p [u16],
     pub(crate) ordinary: &'p [u64],
     origin: &'p str,
+    model: Option<Model<'p>>,
+    pub(crate) hosts: Option<Hosts<'p>>,
     bytes: &'p [u8],
 }
 
@@ -391,6 +397,8 @@ impl<'p> Pack<'p> {
         let sounds = sections.records("sounds")?;
         let ordinary: &[u64] = sections.records("ordinary")?;
         let origin = sections.text("origin")?;
+        let model: &[u8] = sections.records("model")?;
+        let hosts: &[u8] = sections.records("hosts")?;
         if sections.end != bytes.len() {
             return Err(DecodeError::Corrupt("sections"));
         }
@@ -411,6 +419,11 @@ impl<'p> Pack<'p> {
                 letters_max: record.letters_max,
             })
         };
+        let model = (!model.is_empty()).then(|| Model::decode_layout(model)).transpose();
+        let model = model.map_err(|_| DecodeError::Corrupt("model"))?;
+        let hosts = (!hosts.is_empty())
+            .then(|| Hosts::decode_layout(hosts).ok_or(DecodeError::Corrupt("hosts")))
+            .transpose()?;
         let records: &[GramRecord; GRAMS] = gram_records.try_into().map_err(|_| DecodeError::Corrupt("grams"))?;
         let mut grams = [Gram { filter: &[], buckets: &[], entries, flags: 0, letters_max: 0 }; GRAMS];
         for (into, &record) in grams.iter_mut().zip(records) {
@@ -429,6 +442,8 @@ impl<'p> Pack<'p> {
             sounds,
             ordinary,
             origin,
+            model,
+            hosts,
             bytes,
         })
     }
@@ -440,6 +455,8 @@ impl<'p> Pack<'p> {
             let bytes = end.and_then(|end| self.strings.get(text.offset as usize..end as usize));
             bytes.is_some_and(|bytes| core::str::from_utf8(bytes).is_ok())
         };
+        check(self.model.is_none_or(|model| Model::decode(model.bytes()).is_ok()), "model")?;
+        check(self.hosts.is_none_or(|hosts| hosts.is_consistent(self.terms.len())), "hosts")?;
         let codes_ascend = self.categories.is_sorted_by(|a, b| a.code < b.code);
         check(codes_ascend && self.categories.len() <= usize::from(u16::MAX), "categories")?;
         check(self.lists.len() <= usize::from(u16::MAX), "lists")?;
@@ -514,6 +531,12 @@ impl<'p> Pack<'p> {
     #[must_use]
     pub fn origin(&self) -> &'p str {
         self.origin
+    }
+
+    /// The model that weighs messages, if the pack has one.
+    #[must_use]
+    pub fn model(&self) -> Option<&Model<'p>> {
+        self.model.as_ref()
     }
 
     /// How many terms there are.

@@ -6,11 +6,61 @@ use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::spam::Confidence;
 use crate::{Action, Field, Match, Pack, Severity};
 
 /// Number of a channel in its policy; 0 is the one for messages that name none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct ChannelId(pub u8);
+
+/// From which confidence on, in per mille, a message is flagged and held. More than 1000 is never.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Threshold {
+    /// It is flagged.
+    pub flag: u16,
+    /// It is held.
+    pub hold: u16,
+}
+
+impl Threshold {
+    /// Whatever the confidence, nothing follows.
+    pub const NEVER: Threshold = Threshold { flag: u16::MAX, hold: u16::MAX };
+
+    fn action(self, confidence: u16) -> Action {
+        match confidence {
+            confidence if confidence >= self.hold => Action::Hold,
+            confidence if confidence >= self.flag => Action::Flag,
+            _ => Action::Allow,
+        }
+    }
+}
+
+/// What follows from the confidence of the model. It never blocks: a model is never sure enough.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModelPolicy {
+    /// For the confidence that it is advertising.
+    pub advertising: Threshold,
+    /// For the confidence that it is fraud.
+    pub fraud: Threshold,
+    /// For the confidence that it is one or the other.
+    pub either: Threshold,
+}
+
+impl Default for ModelPolicy {
+    /// Nothing follows.
+    fn default() -> ModelPolicy {
+        ModelPolicy { advertising: Threshold::NEVER, fraud: Threshold::NEVER, either: Threshold::NEVER }
+    }
+}
+
+/// What follows on a channel if advertising lacks what some countries ask for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MarketingPolicy {
+    /// Without a signature; [`Action::Allow`] if it may.
+    pub no_signature: Action,
+    /// Without a way to receive no more.
+    pub no_opt_out: Action,
+}
 
 /// A policy, resolved against the categories of one pack.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -19,6 +69,9 @@ pub struct Policy {
     categories: usize,
     /// By channel, field, category, severity.
     actions: Vec<Action>,
+    model: ModelPolicy,
+    /// By channel.
+    marketing: Vec<MarketingPolicy>,
 }
 
 /// Why bytes are not the table of a policy for this pack.
@@ -49,7 +102,34 @@ impl Policy {
                 }
             }
         }
-        Policy { channels, categories, actions }
+        Policy { channels, categories, actions, model: ModelPolicy::default(), marketing: Vec::new() }
+    }
+
+    /// The same with what follows from the model, and from what advertising lacks, by channel number.
+    #[must_use]
+    pub fn with_model(self, model: ModelPolicy, marketing: Vec<MarketingPolicy>) -> Policy {
+        Policy { model, marketing, ..self }
+    }
+
+    /// What follows from the confidence of the model.
+    #[must_use]
+    pub fn model(&self) -> ModelPolicy {
+        self.model
+    }
+
+    /// What follows from the confidence of the model in a message.
+    pub(crate) fn model_action(&self, confidence: Confidence) -> Action {
+        let ModelPolicy { advertising, fraud, either } = self.model;
+        let each = advertising.action(confidence.advertising).max(fraud.action(confidence.fraud));
+        each.max(either.action(confidence.unwanted()))
+    }
+
+    /// What the channel asks of a message, if it is advertising: as sure as the policy flags it.
+    pub(crate) fn marketing(&self, channel: ChannelId, confidence: Confidence) -> Option<MarketingPolicy> {
+        let is_advertising = confidence.advertising >= self.model.advertising.flag
+            || (confidence.unwanted() >= self.model.either.flag && confidence.advertising > confidence.fraud);
+        let rules = self.marketing.get(usize::from(channel.0)).or(self.marketing.first())?;
+        (is_advertising && *rules != MarketingPolicy::default()).then_some(*rules)
     }
 
     /// One channel on which every match blocks.
@@ -97,12 +177,23 @@ impl Policy {
         matches.iter().map(of).max().unwrap_or_default()
     }
 
-    /// The table as bytes, for [`from_table`](Policy::from_table): `u32` number of categories, then one byte
-    /// an action, by channel, field, category, severity. Channel names stay behind.
+    /// The table as bytes, for [`from_table`](Policy::from_table): `u32` number of categories, `u32` number of
+    /// channels with marketing rules, six `u16` thresholds of the model, two bytes of actions for each of those
+    /// channels, then one byte an action, by channel, field, category, severity. Channel names stay behind.
     #[must_use]
     pub fn table(&self) -> Vec<u8> {
-        let categories = u32::try_from(self.categories).unwrap_or(u32::MAX).to_le_bytes();
-        categories.into_iter().chain(self.actions.iter().map(|&action| action as u8)).collect()
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
+        let ModelPolicy { advertising, fraud, either } = self.model;
+        let mut table = Vec::new();
+        table.extend(count(self.categories));
+        table.extend(count(self.marketing.len()));
+        for threshold in [advertising, fraud, either] {
+            table.extend(threshold.flag.to_le_bytes());
+            table.extend(threshold.hold.to_le_bytes());
+        }
+        table.extend(self.marketing.iter().flat_map(|rules| [rules.no_signature as u8, rules.no_opt_out as u8]));
+        table.extend(self.actions.iter().map(|&action| action as u8));
+        table
     }
 
     /// Reads a table for the categories of `pack`.
@@ -110,13 +201,23 @@ impl Policy {
     /// # Errors
     /// If it is for another number of categories or holds what is no action.
     pub fn from_table(pack: &Pack<'_>, table: &[u8]) -> Result<Policy, PolicyTableError> {
-        let (count, actions) = table.split_first_chunk().ok_or(PolicyTableError)?;
+        let (count, rest) = table.split_first_chunk().ok_or(PolicyTableError)?;
+        let (marketing_count, rest) = rest.split_first_chunk().ok_or(PolicyTableError)?;
+        let (thresholds, rest) = rest.split_first_chunk::<12>().ok_or(PolicyTableError)?;
+        let marketing_bytes = (u32::from_le_bytes(*marketing_count) as usize).saturating_mul(2);
+        let (marketing, actions) = rest.split_at_checked(marketing_bytes).ok_or(PolicyTableError)?;
+        let action = |byte: u8| Action::from_number(byte).ok_or(PolicyTableError);
+        let rules = |two: &[u8; 2]| Ok(MarketingPolicy { no_signature: action(two[0])?, no_opt_out: action(two[1])? });
+        let marketing = marketing.as_chunks().0.iter().map(rules).collect::<Result<_, _>>()?;
+        let per_mille = |at: usize| u16::from_le_bytes([thresholds[at], thresholds[at + 1]]);
+        let threshold = |at: usize| Threshold { flag: per_mille(at), hold: per_mille(at + 2) };
+        let model = ModelPolicy { advertising: threshold(0), fraud: threshold(4), either: threshold(8) };
         let categories = pack.categories_count();
         let a_channel = Field::COUNT * categories * Severity::COUNT;
         if u32::from_le_bytes(*count) as usize != categories || !actions.len().is_multiple_of(a_channel.max(1)) {
             return Err(PolicyTableError);
         }
-        let actions = actions.iter().map(|&byte| Action::from_number(byte).ok_or(PolicyTableError));
-        Ok(Policy { channels: Vec::new(), categories, actions: actions.collect::<Result<_, _>>()? })
+        let actions = actions.iter().map(|&byte| action(byte)).collect::<Result<_, _>>()?;
+        Ok(Policy { channels: Vec::new(), categories, actions, model, marketing })
     }
 }

@@ -7,9 +7,10 @@ use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
 use crate::sounds::Sounds;
+use crate::spam::{self, Confidence, LinkFinder, Signal, SignalSet};
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
-use crate::{Evidence, Message, Pack, Policy, Verdict, VerdictFlags};
+use crate::{Action, Evidence, Field, Match, Message, Pack, Policy, TermId, Verdict, VerdictFlags};
 
 /// Most matches in one verdict, those in the shadow included. The action takes all matches into account all the same.
 pub const MATCHES_MAX: usize = 64;
@@ -26,6 +27,7 @@ pub struct Scanner<'p> {
     candidates: Vec<Candidate>,
     found: Vec<Found>,
     allowed: Vec<Allowed>,
+    links: LinkFinder,
 }
 
 impl<'p> Scanner<'p> {
@@ -41,6 +43,7 @@ impl<'p> Scanner<'p> {
             candidates: Vec::new(),
             found: Vec::new(),
             allowed: Vec::new(),
+            links: LinkFinder::default(),
         }
     }
 
@@ -55,11 +58,14 @@ impl<'p> Scanner<'p> {
     pub fn scan(&mut self, policy: &Policy, message: &Message<'_>, verdict: &mut Verdict) {
         verdict.matches.clear();
         verdict.flags = VerdictFlags::default();
+        verdict.confidence = Confidence::default();
         let text = cut(message.text, &mut verdict.flags);
 
         // What the text says as it stands, and as a reader would turn it before reading.
         self.found.clear();
         self.read(text);
+        let links = self.read_links(text, &mut verdict.matches);
+        verdict.confidence = self.judge(message, text, links);
         if !self.pieces.is_utf8 {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
         }
@@ -67,9 +73,18 @@ impl<'p> Scanner<'p> {
         if self.pieces.watch.may_be_rewritten
             && let Some(second) = rewrite.read(text)
         {
-            let first_found = self.found.len();
+            let (first_found, first_match) = (self.found.len(), verdict.matches.len());
             self.read(second);
+            let links = self.read_links(second, &mut verdict.matches);
+            let confidence = self.judge(message, second, links);
+            if confidence.unwanted() > verdict.confidence.unwanted() {
+                verdict.confidence = confidence;
+            }
             for found in &mut self.found[first_found..] {
+                found.span = rewrite.original(found.span);
+                found.evidence = found.evidence.with(Evidence::ENCODED);
+            }
+            for found in &mut verdict.matches[first_match..] {
                 found.span = rewrite.original(found.span);
                 found.evidence = found.evidence.with(Evidence::ENCODED);
             }
@@ -85,6 +100,7 @@ impl<'p> Scanner<'p> {
         verdict.matches.dedup();
         rules::split(self.pack, message, &mut verdict.matches, &mut verdict.shadow);
         verdict.action = policy.action(self.pack, message.channel, message.field, &verdict.matches);
+        verdict.action = verdict.action.max(model_action(policy, message, text, verdict));
         if verdict.matches.len() > MATCHES_MAX {
             verdict.matches.truncate(MATCHES_MAX);
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
@@ -92,6 +108,41 @@ impl<'p> Scanner<'p> {
         if verdict.matches.len() + verdict.shadow.len() > MATCHES_MAX {
             verdict.shadow.truncate(MATCHES_MAX - verdict.matches.len());
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+    }
+
+    /// Adds to `matches` the terms that name hosts of links in `text`. Returns the signals of all links.
+    fn read_links(&mut self, text: &[u8], matches: &mut Vec<Match>) -> SignalSet {
+        let pack = self.pack;
+        let Some(hosts) = &pack.hosts else {
+            // Signals are for the model, which reads no more of a text.
+            let text = &text[..text.len().min(spam::SPAM_BYTES_MAX)];
+            return pack.model().map(|_| self.links.find(text, |_| {})).unwrap_or_default();
+        };
+        self.links.find(text, |link| {
+            let is_disguised = link.signals.contains(Signal::LinkDisguised);
+            let evidence = if is_disguised { Evidence::LOOK_ALIKE } else { Evidence::default() };
+            let mut look_up = |host, evidence| {
+                hosts.look_up(host, |term| {
+                    let term = TermId(term);
+                    if spam::has_path(pack.term(term).text, link.path) {
+                        matches.push(Match { span: link.span, term, evidence });
+                    }
+                });
+            };
+            spam::parents(link.host).for_each(|host| look_up(host, evidence));
+            if let Some(unread) = link.unread {
+                let others = spam::parents(unread).take_while(|host| !link.host.ends_with(host));
+                others.for_each(|host| look_up(host, Evidence::default()));
+            }
+        })
+    }
+
+    /// What the model thinks of a text.
+    fn judge(&self, message: &Message<'_>, text: &[u8], links: SignalSet) -> Confidence {
+        match (self.pack.model(), message.field) {
+            (Some(model), Field::Body) => model.judge(text, message.sender, links),
+            _ => Confidence::default(),
         }
     }
 
@@ -138,6 +189,23 @@ impl<'p> Scanner<'p> {
             self.found.extend(spelled.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
         }
     }
+}
+
+/// What follows from the model's confidence, and from what advertising lacks.
+fn model_action(policy: &Policy, message: &Message<'_>, text: &[u8], verdict: &mut Verdict) -> Action {
+    let mut action = policy.model_action(verdict.confidence);
+    if let Some(rules) = policy.marketing(message.channel, verdict.confidence) {
+        let has = spam::marketing(text);
+        if !has.has_signature && rules.no_signature != Action::Allow {
+            verdict.flags.insert(VerdictFlags::NO_SIGNATURE);
+            action = action.max(rules.no_signature);
+        }
+        if !has.has_opt_out && rules.no_opt_out != Action::Allow {
+            verdict.flags.insert(VerdictFlags::NO_OPT_OUT);
+            action = action.max(rules.no_opt_out);
+        }
+    }
+    action
 }
 
 /// Whether finding a pattern leads to anything by itself.

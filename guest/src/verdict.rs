@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use crate::TermId;
+use crate::spam::Confidence;
 
 /// What to do with a message, mildest first, so that the greater of two is the stricter.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Hash)]
@@ -178,10 +179,19 @@ impl VerdictFlags {
     /// There were more matches than a verdict holds; the action takes all of them into account.
     pub const MATCHES_CAPPED: VerdictFlags = VerdictFlags(4);
 
-    const NAMES: [(VerdictFlags, &'static str); 3] = [
+    /// It is advertising and does not say who sends it, where the policy asks for that.
+    pub const NO_SIGNATURE: VerdictFlags = VerdictFlags(8);
+    /// It is advertising and does not say how to receive no more, where the policy asks for that.
+    pub const NO_OPT_OUT: VerdictFlags = VerdictFlags(16);
+    /// All of them.
+    pub const ALL: VerdictFlags = VerdictFlags(31);
+
+    const NAMES: [(VerdictFlags, &'static str); 5] = [
         (VerdictFlags::TRUNCATED, "truncated"),
         (VerdictFlags::INVALID_UTF8, "invalid_utf8"),
         (VerdictFlags::MATCHES_CAPPED, "matches_capped"),
+        (VerdictFlags::NO_SIGNATURE, "no_signature"),
+        (VerdictFlags::NO_OPT_OUT, "no_opt_out"),
     ];
 
     /// The names of the flags that are set, as JSON has them.
@@ -204,7 +214,7 @@ impl VerdictFlags {
 /// The answer to one message.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Verdict {
-    /// The strictest action of any match under the policy.
+    /// The strictest action of any match, and of the model's confidence, under the policy.
     pub action: Action,
     /// What was special about the scan.
     pub flags: VerdictFlags,
@@ -213,4 +223,6 @@ pub struct Verdict {
     /// The terms found that are in the shadow, by place: they do not act. As many as [`matches`](Verdict::matches)
     /// leave room for.
     pub shadow: Vec<Match>,
+    /// What the model thinks of it; nothing where the pack has none.
+    pub confidence: Confidence,
 }

@@ -7,17 +7,18 @@
 //! sender, `u8` field, `u8` channel; then text and sender of each message, one after the other.
 //!
 //! **Verdicts** (guest to host): `u32` how many messages are done, the progress cursor; `u32` how many
-//! bytes of verdicts follow. A verdict is `u8` action, `u8` flags, `u16` number of matches, and 16 bytes
-//! a match: `u32` start, `u32` end, `u32` term, `u16` evidence, `u16` 1 if it is in the shadow. Those come
-//! last.
+//! bytes of verdicts follow. A verdict is `u8` action, `u8` flags, `u16` number of matches, `u16` confidence in
+//! advertising, `u16` in fraud, both in per mille and together no more than 1000, and 16 bytes a match: `u32`
+//! start, `u32` end, `u32` term, `u16` evidence, `u16` 1 if it is in the shadow. Those come last.
 
 use alloc::vec::Vec;
 
 use crate::scan::MATCHES_MAX;
+use crate::spam::Confidence;
 use crate::{Action, ChannelId, Evidence, Field, Match, Message, Span, TermId, Verdict, VerdictFlags};
 
 /// Version of the boundary: both sides must have the same.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Name of the custom section of a filter module that holds [`ABI_VERSION`] as a `u32`. In a section,
 /// so that it is checked before the module is compiled, let alone run.
 pub const ABI_SECTION: &str = "tamis_abi";
@@ -35,7 +36,7 @@ pub const OUT_BYTES: usize = OUT_HEADER + BATCH_MESSAGES_MAX * (VERDICT_BYTES + 
 pub const OUT_HEADER: usize = 8;
 
 const DESCRIPTOR_BYTES: usize = 8;
-const VERDICT_BYTES: usize = 4;
+const VERDICT_BYTES: usize = 8;
 const MATCH_BYTES: usize = 16;
 
 /// How many of the messages, from the first on, fit into one batch. At least one, if there is one.
@@ -97,7 +98,9 @@ pub fn write_verdict(verdict: &Verdict, area: &mut [u8]) -> Option<usize> {
     let (head, matches) = area.get_mut(..length)?.split_at_mut(VERDICT_BYTES);
     head[0] = verdict.action as u8;
     head[1] = verdict.flags.0;
-    head[2..].copy_from_slice(&u16::try_from(matches_count(verdict)).ok()?.to_le_bytes());
+    head[2..4].copy_from_slice(&u16::try_from(matches_count(verdict)).ok()?.to_le_bytes());
+    head[4..6].copy_from_slice(&verdict.confidence.advertising.to_le_bytes());
+    head[6..].copy_from_slice(&verdict.confidence.fraud.to_le_bytes());
     let all = verdict.matches.iter().map(|found| (found, 0u16)).chain(verdict.shadow.iter().map(|found| (found, 1)));
     for (bytes, (found, shadow)) in matches.chunks_exact_mut(MATCH_BYTES).zip(all) {
         bytes[..4].copy_from_slice(&found.span.start.to_le_bytes());
@@ -126,9 +129,14 @@ fn matches_count(verdict: &Verdict) -> usize {
 pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, verdict: &mut Verdict) -> Option<usize> {
     let (head, rest) = bytes.split_first_chunk::<VERDICT_BYTES>()?;
     let count = usize::from(u16::from_le_bytes([head[2], head[3]]));
-    let known = VerdictFlags(VerdictFlags::TRUNCATED.0 | VerdictFlags::INVALID_UTF8.0 | VerdictFlags::MATCHES_CAPPED.0);
+    let per_mille =
+        |at: usize| Some(u16::from_le_bytes([head[at], head[at + 1]])).filter(|&confidence| confidence <= 1000);
+    verdict.confidence = Confidence { advertising: per_mille(4)?, fraud: per_mille(6)? };
+    if verdict.confidence.unwanted() > 1000 {
+        return None;
+    }
     verdict.action = Action::from_number(head[0])?;
-    verdict.flags = Some(VerdictFlags(head[1])).filter(|&flags| known.contains(flags))?;
+    verdict.flags = Some(VerdictFlags(head[1])).filter(|&flags| VerdictFlags::ALL.contains(flags))?;
     verdict.matches.clear();
     verdict.shadow.clear();
     if count > MATCHES_MAX {

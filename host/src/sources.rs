@@ -10,10 +10,14 @@ use tamis_guest::compile::{self, Date, Diagnostic, Level, ListSource, PolicySour
 
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
+/// The model of a folder of lists.
+const MODEL_FILE: &str = "model.bin";
+
 /// The files a filter is made from. What is `None` comes from [`Defaults`].
 #[derive(Clone, Debug, Default)]
 pub struct Sources {
-    /// A folder of lists: `<lang>/<category>.toml`, `taxonomy.toml`, and, if it has one, `policy.toml`.
+    /// A folder of lists: `<lang>/<category>.toml`, `taxonomy.toml`, and, if it has them, `model.bin`, `policy.toml` and
+    /// lists of domains, `<lang>/<name>.domains`.
     pub lists: Option<PathBuf>,
     /// A pack that was compiled before.
     pub pack: Option<PathBuf>,
@@ -155,12 +159,14 @@ pub struct ListFolder {
     pub taxonomy: Taxonomy,
     /// Path and text of each list, in the order of the paths.
     pub lists: Vec<(String, String)>,
+    /// Path and bytes of the model, if there is one.
+    pub model: Option<(String, Vec<u8>)>,
     /// What is wrong with the taxonomy, and with files that are not text.
     pub diagnostics: Vec<Diagnostic>,
 }
 
 impl ListFolder {
-    /// Reads `taxonomy.toml` and every `<lang>/*.toml`.
+    /// Reads `taxonomy.toml`, every `<lang>/*.toml` and `<lang>/*.domains`, and `model.bin`.
     ///
     /// # Errors
     /// If a file cannot be read, or if there is none. What is wrong with what the files hold is in the diagnostics.
@@ -181,7 +187,12 @@ impl ListFolder {
         if lists.is_empty() {
             return Err(LoadError::NoLists(folder.to_owned()));
         }
-        Ok(ListFolder { taxonomy, lists, diagnostics })
+        let model_path = folder.join(MODEL_FILE);
+        let model = match model_path.is_file() {
+            true => Some((model_path.to_string_lossy().into_owned(), read(&model_path)?)),
+            false => None,
+        };
+        Ok(ListFolder { taxonomy, lists, model, diagnostics })
     }
 
     /// The lists as the compiler takes them.
@@ -189,26 +200,37 @@ impl ListFolder {
     pub fn sources(&self) -> Vec<ListSource<'_>> {
         self.lists.iter().map(|(path, text)| ListSource { path, text }).collect()
     }
+
+    /// The pack of its lists and model for today, and what is wrong with them.
+    #[must_use]
+    pub fn compile(&self) -> (Vec<u8>, Vec<Diagnostic>) {
+        let model = self.model.as_ref().map(|(path, bytes)| (&path[..], &bytes[..]));
+        compile::compile_with_model(&self.sources(), &self.taxonomy, today(), model)
+    }
 }
 
 /// Compiles a folder of lists to a pack.
 fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
     let folder = ListFolder::read(folder)?;
     warnings.extend_from_slice(&folder.diagnostics);
-    let (bytes, diagnostics) = compile::compile(&folder.sources(), &folder.taxonomy, today());
+    let (bytes, diagnostics) = folder.compile();
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)
 }
 
-/// The lists of a folder, in the order of their names: every TOML file one folder down.
+/// The lists of a folder, in the order of their names: every TOML file and list of domains one folder down.
 pub(crate) fn list_files(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {
     let mut files = Vec::new();
     for path in entries(folder)?.into_iter().filter(|path| path.is_dir()) {
-        files.extend(entries(&path)?.into_iter().filter(|path| path.extension().is_some_and(|end| end == "toml")));
+        files.extend(entries(&path)?.into_iter().filter(|path| is_list(path)));
     }
     files.sort();
     Ok(files)
+}
+
+fn is_list(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "toml" || end == "domains")
 }
 
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, LoadError> {

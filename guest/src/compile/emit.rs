@@ -50,6 +50,9 @@ pub(super) struct Builder {
     /// Pattern and what finding it leads to.
     uses: Vec<(u32, UseRecord)>,
     allow_sets: u32,
+    /// Hosts and the terms that name them.
+    hosts: Vec<(String, u32)>,
+    model: Vec<u8>,
     /// The set of ordinary words that sound like terms without a set of their own.
     homophones: Option<u32>,
     /// Made when the first term asks for it.
@@ -132,6 +135,18 @@ impl Builder {
         });
     }
 
+    /// A term that no pattern makes fire, but hosts; of whatever path, if it names one.
+    pub(super) fn hosts(&mut self, context: &TermContext, text: &str, hosts: impl IntoIterator<Item = String>) {
+        let owner = to_u32(self.terms.len());
+        self.term(context, text, ParsedTerm { parts: 1, patterns: Vec::new() });
+        self.hosts.extend(hosts.into_iter().map(|host| (host, owner)));
+    }
+
+    /// The model of the pack.
+    pub(super) fn model(&mut self, model: &[u8]) {
+        self.model = model.to_vec();
+    }
+
     /// Allows the ordinary words that sound like a term of two characters: an homophone is a term misspelt only
     /// if it is no word. Returns the set they are in.
     fn allow_homophones(&mut self, mut set: u32, parsed: &ParsedTerm) -> u32 {
@@ -205,6 +220,7 @@ impl Builder {
     pub(super) fn finish(mut self, origin: &str) -> Option<Vec<u8>> {
         let uses = self.order_uses();
         let index = self.index();
+        let hosts = crate::urls::write(&self.hosts);
         let sections: [&[u8]; SECTIONS] = [
             &self.strings,
             cast_slice(&self.categories),
@@ -221,6 +237,8 @@ impl Builder {
             cast_slice(&index.sounds),
             cast_slice(&index.ordinary),
             origin.as_bytes(),
+            &self.model,
+            &hosts,
         ];
         let total: usize = HEADER_BYTES + sections.iter().map(|section| section.len() + SECTION_ALIGN).sum::<usize>();
         u32::try_from(total).ok()?;

@@ -97,6 +97,10 @@ pub fn check_term(text: &str) -> TermCheck {
         problems.push(("T006", "not a term on one line without a comment".to_owned()));
     }
     let mut warnings = Vec::new();
+    if let Some(host) = term::host(text) {
+        problems.extend(host.err().map(|(_, finding)| (finding.code, finding.message)));
+        return TermCheck { canonical: canonical(text), problems };
+    }
     match term::parse(text, &mut warnings) {
         Err((_, finding)) => problems.push((finding.code, finding.message)),
         Ok(parsed) => {
@@ -485,6 +489,9 @@ fn whole_line(written: &Written, findings: &Findings<'_>) -> Option<Fix> {
 
 /// What a term is searched as, alike for all spellings of it.
 fn canonical(text: &str) -> Option<String> {
+    if let Some(host) = term::host(text) {
+        return host.ok().map(|_| text.to_owned());
+    }
     let mut ignored = Vec::new();
     let parsed = term::parse(text, &mut ignored).ok()?;
     if !is_words(text) {

@@ -13,6 +13,7 @@ use toml::Spanned;
 use super::diagnostic::Finding;
 use super::emit::Builder;
 use super::schema::{self, Findings, Reader, Written, shortened};
+use super::term::Placed;
 use super::{Date, Taxonomy, Variants, term};
 use crate::Field;
 
@@ -495,29 +496,35 @@ fn compile_term(
     findings: &mut Findings<'_>,
 ) -> bool {
     let mut warnings = Vec::new();
-    let parsed = term::parse(&term.text, &mut warnings);
+    let put = put(builder, context, &term.text, &mut warnings);
     for (offset, warning) in warnings {
         if !entry.accepts(warning.code) {
             findings.add(warning, term.at + offset);
         }
     }
-    match parsed {
-        Ok(parsed) => builder.term(context, &term.text, parsed),
-        Err((offset, finding)) => {
-            findings.add(finding, term.at + offset);
-            return false;
-        }
+    if let Err((offset, finding)) = put {
+        findings.add(finding, term.at + offset);
+        return false;
     }
     true
+}
+
+/// Puts a term into the pack, a host or a pattern.
+fn put(builder: &mut Builder, context: &TermContext, text: &str, warnings: &mut Vec<Placed>) -> Result<(), Placed> {
+    if let Some(host) = term::host(text) {
+        builder.hosts(context, text, [host?]);
+    } else {
+        builder.term(context, text, term::parse(text, warnings)?);
+    }
+    Ok(())
 }
 
 /// Compiles a line of a plain file, if there is a term in it.
 pub(super) fn compile_line(builder: &mut Builder, context: &TermContext, line: &Written, findings: &mut Findings<'_>) {
     let Some(term) = term_of_line(line) else { return };
     let mut warnings = Vec::new();
-    match term::parse(&term.text, &mut warnings) {
-        Ok(parsed) => builder.term(context, &term.text, parsed),
-        Err((offset, finding)) => findings.add(finding, term.at + offset),
+    if let Err((offset, finding)) = put(builder, context, &term.text, &mut warnings) {
+        findings.add(finding, term.at + offset);
     }
     warnings.into_iter().for_each(|(offset, finding)| findings.add(finding, term.at + offset));
 }

@@ -3,6 +3,7 @@
 
 mod date;
 mod diagnostic;
+mod domains;
 mod emit;
 mod examples;
 mod lint;
@@ -35,6 +36,7 @@ use self::diagnostic::Finding;
 use self::emit::Builder;
 use self::list::{Living, Place};
 use self::schema::Findings;
+use crate::spam::Model;
 
 /// The text of a list and the name to report it by.
 #[derive(Clone, Copy, Debug)]
@@ -90,20 +92,43 @@ const PLAIN_AGGRESSIVE_MAX: usize = 1000;
 /// Codes of the findings that a list can accept with `accept = ["T050"]`.
 const WARNINGS: [&str; 9] = ["T003", "T004", "T005", "T011", "T012", "T021", "T050", "T051", "T052"];
 
-/// Compiles the terms of lists that are in use on a day to a pack. Terms with errors are left out, and
-/// reported.
+/// Compiles the terms of lists that are in use on a day to a pack without a model. Lists of domains are
+/// sources whose name ends in `.domains`. Terms with errors are left out, and reported.
 ///
 /// Costs about 3 µs a term.
 #[must_use]
 pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy, today: Date) -> (Vec<u8>, Vec<Diagnostic>) {
-    let (built, diagnostics) = build(lists, taxonomy, Living::On(today));
+    compile_with_model(lists, taxonomy, today, None)
+}
+
+/// As [`compile`], with a model, given its name and its bytes. One that cannot be used is left out, and reported.
+#[must_use]
+pub fn compile_with_model(
+    lists: &[ListSource<'_>],
+    taxonomy: &Taxonomy,
+    today: Date,
+    model: Option<(&str, &[u8])>,
+) -> (Vec<u8>, Vec<Diagnostic>) {
+    let (mut built, mut diagnostics) = build(lists, taxonomy, Living::On(today));
+    if let Some((path, model)) = model {
+        match Model::decode(model) {
+            Ok(_) => built.builder.model(model),
+            Err(error) => {
+                let help = "make it anew with `tamis model train`, or take it out of the folder";
+                diagnostics.push(Finding::error("T001", format!("{error}"), help).at(path, "", 0));
+            }
+        }
+    }
     finish(built.builder, &origin(lists), diagnostics)
 }
 
 /// Reads a list. What is wrong with its form is in the diagnostics, what is wrong with its terms is found by
-/// [`compile`]; the rest is kept. `None` if there is no list to keep.
+/// [`compile`]; the rest is kept. `None` if there is no list to keep, as in a list of domains.
 #[must_use]
 pub fn read_list(source: &ListSource<'_>, taxonomy: &Taxonomy) -> (Option<List>, Vec<Diagnostic>) {
+    if domains::is_list(source) {
+        return (None, Vec::new());
+    }
     let mut findings = Findings::new(source.path, source.text);
     let list = List::read(taxonomy, &mut findings);
     (list, findings.finish())
@@ -112,18 +137,27 @@ pub fn read_list(source: &ListSource<'_>, taxonomy: &Taxonomy) -> (Option<List>,
 /// Lists on the way to a pack.
 struct Built {
     builder: Builder,
-    /// In the order of their sources.
+    /// In the order of their sources; lists of domains are none.
     lists: Vec<Option<List>>,
-    /// Where each term of the pack comes from.
+    /// Where each term of the pack comes from, lists of domains apart.
     places: Vec<Place>,
 }
 
+/// Reads lists into a builder. Lists of domains, which have nothing to try out, only with those in use on a day.
 fn build(sources: &[ListSource<'_>], taxonomy: &Taxonomy, living: Living) -> (Built, Vec<Diagnostic>) {
     let mut built = Built { builder: Builder::new(taxonomy), lists: Vec::new(), places: Vec::new() };
     let mut diagnostics = Vec::new();
     let mut ids: HashMap<String, &str> = HashMap::new();
     for (number, source) in sources.iter().enumerate() {
         let mut findings = Findings::new(source.path, source.text);
+        if domains::is_list(source) {
+            if matches!(living, Living::On(_)) {
+                domains::compile(source, taxonomy, &mut built.builder, &mut findings);
+            }
+            diagnostics.extend(findings.finish());
+            built.lists.push(None);
+            continue;
+        }
         let list = List::read(taxonomy, &mut findings);
         if let Some(list) = &list {
             if let Some(other) = ids.insert(list.id.text.clone(), source.path) {

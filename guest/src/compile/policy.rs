@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::Diagnostic;
 use super::diagnostic::Finding;
 use super::{check_format, toml_error};
-use crate::{Action, Field, Policy};
+use crate::{Action, Field, MarketingPolicy, ModelPolicy, Policy, Threshold};
 
 /// What a message gets when the filter itself fails on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -44,6 +44,7 @@ pub struct PolicySource {
     channels: Vec<(String, Channel)>,
     overrides: Vec<Override>,
     floors: Vec<Floor>,
+    model: ModelTable,
 }
 
 #[derive(Deserialize)]
@@ -56,6 +57,49 @@ struct PolicyFile {
     overrides: Vec<Spanned<Override>>,
     #[serde(default, rename = "floor")]
     floors: Vec<Spanned<Floor>>,
+    model: Option<Spanned<ModelTable>>,
+}
+
+/// What follows from the confidence of the model.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ModelTable {
+    advertising: Option<ThresholdTable>,
+    fraud: Option<ThresholdTable>,
+    either: Option<ThresholdTable>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ThresholdTable {
+    flag: Option<u16>,
+    hold: Option<u16>,
+}
+
+impl ModelTable {
+    fn policy(self) -> ModelPolicy {
+        let threshold = |table: Option<ThresholdTable>| {
+            table.map_or(Threshold::NEVER, |table| Threshold {
+                flag: table.flag.unwrap_or(u16::MAX),
+                hold: table.hold.unwrap_or(u16::MAX),
+            })
+        };
+        ModelPolicy {
+            advertising: threshold(self.advertising),
+            fraud: threshold(self.fraud),
+            either: threshold(self.either),
+        }
+    }
+
+    /// Whether some confidence is none: thresholds are 1 to 1000.
+    fn is_wrong(self) -> bool {
+        [self.advertising, self.fraud, self.either]
+            .into_iter()
+            .flatten()
+            .flat_map(|table| [table.flag, table.hold])
+            .flatten()
+            .any(|per_mille| !(1..=1000).contains(&per_mille))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -66,6 +110,10 @@ struct Channel {
     s3: ActionName,
     s4: ActionName,
     on_failure: FailurePolicy,
+    /// For advertising that does not say who sends it.
+    no_signature: Option<ActionName>,
+    /// For advertising that does not say how to receive no more.
+    no_opt_out: Option<ActionName>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -199,13 +247,19 @@ impl PolicySource {
                 diagnostics.push(Finding::error("T001", "min_severity is 1, 2, 3 or 4", help).at(path, text, at));
             }
         }
+        if let Some(model) = file.model.as_ref().filter(|model| model.get_ref().is_wrong()) {
+            let finding =
+                Finding::error("T001", "a confidence is from 1 to 1000 per mille", "leave the key out for never");
+            diagnostics.push(finding.at(path, text, model.span().start));
+        }
         let usable = diagnostics.is_empty();
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
         channels.sort_by_key(|(name, _)| name != file.default_channel.get_ref());
+        let model = file.model.map(Spanned::into_inner).unwrap_or_default();
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
         let floors = file.floors.into_iter().map(Spanned::into_inner).collect();
-        (usable.then_some(PolicySource { channels, overrides, floors }), diagnostics)
+        (usable.then_some(PolicySource { channels, overrides, floors, model }), diagnostics)
     }
 
     /// The policy with the floors of another below it: a tenant's with those of the platform. Of several floors
@@ -220,7 +274,12 @@ impl PolicySource {
     #[must_use]
     pub fn resolve(&self, categories: &[&str]) -> Policy {
         let channels = self.channels.iter().map(|(name, _)| name.clone()).collect();
-        Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
+        let rule = |action: Option<ActionName>| action.map_or(Action::Allow, |action| action.0);
+        let marketing = self.channels.iter().map(|(_, channel)| MarketingPolicy {
+            no_signature: rule(channel.no_signature),
+            no_opt_out: rule(channel.no_opt_out),
+        });
+        let lists = Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
             let (name, actions) = &self.channels[channel];
             let fits = |over: &&Override| {
                 over.category.as_ref().is_none_or(|wanted| is_within(categories[category], wanted))
@@ -232,7 +291,8 @@ impl PolicySource {
             let own = self.overrides.iter().find(fits).map_or(usual, |over| over.action).0;
             let floors = self.floors.iter().filter(|floor| floor.holds(categories[category], name, field, severity));
             floors.map(|floor| floor.min_action.0).fold(own, Action::max)
-        })
+        });
+        lists.with_model(self.model.policy(), marketing.collect())
     }
 
     /// What a message gets when the filter fails on it, by channel number.

@@ -7,6 +7,7 @@
 //! a&b            both in the message, 2 to 8 parts
 //! a~b            a, unless b is in the message too; after any `&`
 //! {a|b}          alternatives inside one part
+//! url:evil.com   a link to this host or one below it; url:evil.com/x, to paths that begin so
 //! lit:NaCl       these very characters, nothing folded
 //! \& \~ \* \{ \} \| \# \\   the sign itself;   two spaces and # begin a comment
 //! ```
@@ -21,6 +22,7 @@ use crate::Evidence;
 use crate::letters::Letters;
 use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
 use crate::rewrite::spelled;
+use crate::spam::fold_url;
 
 /// Most alternatives that the braces of one part may multiply to.
 const ALTERNATIVES_MAX: usize = 1024;
@@ -47,7 +49,7 @@ pub(crate) struct ParsedPattern {
 }
 
 /// A finding and the byte of the term where it is.
-type Placed = (usize, Finding);
+pub(super) type Placed = (usize, Finding);
 
 /// A character of a term: a sign of the syntax unless it was escaped.
 #[derive(Clone, Copy, Debug)]
@@ -68,13 +70,22 @@ pub(crate) fn without_comment(line: &str) -> &str {
     line.find("  #").map_or(line, |comment| &line[..comment]).trim()
 }
 
-/// Takes a term apart. `Err` is what is wrong and where in it; `warnings` gets what is merely odd.
+/// The folded host of a `url:` term; `None` for a term of another kind.
+pub(crate) fn host(term: &str) -> Option<Result<String, Placed>> {
+    let url = term.strip_prefix("url:")?;
+    Some(fold_url(url).ok_or_else(|| {
+        let help = "write url:example.com, or url:example.com/path for one part of it";
+        (0, Finding::error("T006", format!("`{url}` names no host"), help))
+    }))
+}
+
+/// Takes a term apart; a [`host`] is none. `Err` is what is wrong and where in it; `warnings` gets what is merely odd.
 pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm, Placed> {
     if let Some(literal) = term.strip_prefix("lit:") {
         let pattern = literal_pattern(literal).map_err(|finding| (4, finding))?;
         return Ok(ParsedTerm { parts: 1, patterns: vec![pattern] });
     }
-    for prefix in ["re:", "url:", "from:"] {
+    for prefix in ["re:", "from:"] {
         if term.starts_with(prefix) {
             let message = format!("`{prefix}` terms are not read by this version");
             return Err((0, Finding::error("T006", message, "write a word, a phrase, `a&b` or `lit:` instead")));

@@ -40,6 +40,72 @@ pub(crate) enum Command {
     },
     /// Measure the filter on your own lists and messages
     Bench(BenchArgs),
+    /// Learn and measure the model that tells advertising and fraud
+    Model(ModelArgs),
+}
+
+/// Learns what advertising and fraud look like from your own labelled messages, and measures how well.
+#[derive(Debug, ArgGroup)]
+pub(crate) struct ModelArgs {
+    #[command(subcommand)]
+    pub(crate) command: ModelCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Learn a model; put it as `model.bin` into a folder of lists to use it
+    Train(ModelTrainArgs),
+    /// Measure by cross-validation what training makes of the messages, or measure a model
+    Eval(ModelEvalArgs),
+}
+
+/// Labelled messages: JSON Lines `{"text", "label", "sender"}`, label ham, advertising, fraud, or spam for
+/// what is unwanted and of unknown kind. `{"template", "copies"}` in the place of `text` makes several: `{a|b}` is
+/// one of them, `#` a digit, `@` a letter.
+#[derive(Debug, ArgGroup)]
+pub(crate) struct ModelDataArgs {
+    /// Files of labelled messages
+    #[arg(value_name = "DATA", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// File of texts that are all ham, such as books and dialogues: weighs less, and at most 15,000 are taken
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ham: Vec<PathBuf>,
+    /// The same seed and data give the same model
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct ModelTrainArgs {
+    #[command(flatten)]
+    pub(crate) data: ModelDataArgs,
+    /// Where to write the model
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct ModelEvalArgs {
+    #[command(flatten)]
+    pub(crate) data: ModelDataArgs,
+    /// Measure this model on the data, rather than what training makes of it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: Option<PathBuf>,
+    /// File to judge only, never to learn from; all ham where its lines have none of our labels
+    #[arg(long, value_name = "FILE")]
+    pub(crate) unseen: Vec<PathBuf>,
+    /// File of pairs `{"text", "orig", "kind"}`: messages of the data in disguise
+    #[arg(long, value_name = "FILE")]
+    pub(crate) evasions: Vec<PathBuf>,
+    /// Confidence from which on a message counts as unwanted, in per mille
+    #[arg(long, value_name = "N", default_value_t = 600, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) threshold: u16,
+    /// Keep messages that differ in numbers only in one part: a harder test
+    #[arg(long)]
+    pub(crate) campaigns: bool,
+    /// Show the messages that were judged wrongly
+    #[arg(long)]
+    pub(crate) mistakes: bool,
 }
 
 /// What a filter is made from. Without any of these it is the built-in one.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
+use tamis_guest::spam::Confidence;
 use tamis_guest::{Action, Match, Pack, Policy, mask_message};
 use tamis_host::Judged;
 
@@ -18,6 +19,9 @@ pub(crate) struct VerdictJson<'a> {
     /// Terms that were found and do not act: they are being tried out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     shadow: Vec<MatchJson<'a>>,
+    /// What the model thinks, in per mille; nothing if the pack has no model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confidence: Option<ConfidenceJson>,
     generation: u64,
     /// The text with what must not be shown masked; only where the action is `mask`. Without it such a
     /// message has more matches than a verdict holds, and should be held.
@@ -29,6 +33,13 @@ pub(crate) struct VerdictJson<'a> {
     /// Why the filter has no verdict of its own; the action is then the policy's answer to failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+}
+
+/// What the model thinks.
+#[derive(Debug, Serialize)]
+struct ConfidenceJson {
+    advertising: u16,
+    fraud: u16,
 }
 
 /// One match.
@@ -69,6 +80,10 @@ impl<'a> VerdictJson<'a> {
             action: judged.verdict.action.name(),
             matches: all(&judged.verdict.matches),
             shadow: all(&judged.verdict.shadow),
+            confidence: pack.model().map(|_| {
+                let Confidence { advertising, fraud } = judged.verdict.confidence;
+                ConfidenceJson { advertising, fraud }
+            }),
             generation: judged.generation,
             masked: (judged.verdict.action == Action::Mask && judged.failure.is_none())
                 .then(masked)

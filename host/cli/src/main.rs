@@ -8,6 +8,7 @@ mod input;
 mod json;
 mod lists;
 mod log;
+mod model;
 mod text;
 
 use std::io::ErrorKind;
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
         Command::Bundle(command) => bundle::run(command),
         Command::Log(command) => log::run(command),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Model(args) => model::run(args),
     };
     match outcome {
         Ok(outcome) => ExitCode::from(outcome as u8),

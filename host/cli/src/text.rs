@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Diagnostic, Level};
+use tamis_guest::spam::Confidence;
 use tamis_guest::{Action, Evidence, Match, Pack, Severity, Span, TermId};
 use tamis_host::Judged;
 use unicode_segmentation::UnicodeSegmentation as _;
@@ -18,6 +19,10 @@ const WIDTH_MAX: usize = 100;
 const TERM_MAX: usize = 70;
 /// Most lines of a message that are shown.
 const LINES_MAX: usize = 8;
+/// Confidence of the model from which on it is shown, in per mille.
+const SURE: u16 = 500;
+/// Most reasons of it that are shown.
+const REASONS_MAX: usize = 5;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -63,6 +68,21 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
         writeln!(out, "   = the filter failed on this message: {failure}")?;
     }
 
+    if let Some(model) = pack.model().filter(|_| judged.verdict.confidence.unwanted() >= SURE) {
+        let Confidence { advertising, fraud } = judged.verdict.confidence;
+        let percent = |per_mille: u16| f64::from(per_mille) / 10.0;
+        let mut about = format!("model: advertising {} %, fraud {} %", percent(advertising), percent(fraud));
+        let reasons = model.reasons(&line.text, line.sender.as_bytes(), REASONS_MAX);
+        let shown = reasons.iter().filter(|reason| reason.weight > 0).map(|reason| match reason.signal {
+            Some(signal) => signal.name().to_owned(),
+            None => format!("`{}`", String::from_utf8_lossy(reason.words(&line.text)).trim()),
+        });
+        let shown: Vec<String> = shown.collect();
+        if !shown.is_empty() {
+            about += &format!(", mostly for {}", shown.join(", "));
+        }
+        writeln!(out, "   = {about}")?;
+    }
     terms(out, "", &judged.verdict.matches, pack)?;
     terms(out, "shadow: ", &judged.verdict.shadow, pack)
 }

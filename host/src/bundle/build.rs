@@ -159,7 +159,7 @@ struct TermTests {
 /// If a list is not TOML.
 pub fn list_tests(files: &[TextFile]) -> Result<Vec<SelfTest>, Refusal> {
     let mut tests = Vec::new();
-    for file in files.iter().filter(|file| file.path != "taxonomy.toml") {
+    for file in files.iter().filter(|file| file.path != "taxonomy.toml" && file.path.ends_with(".toml")) {
         let lists: ListTests =
             toml::from_str(&file.text).map_err(|error| Refusal::Malformed(format!("{}: {error}", file.path)))?;
         let list = lists.list.map(|head| head.id);

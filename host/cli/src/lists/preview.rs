@@ -6,10 +6,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use tamis_guest::compile::compile;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_guest::{Action, Match, Pack, PackBytes, Policy, Scanner, Verdict};
-use tamis_host::{Judged, today};
+use tamis_host::Judged;
 
 use super::args::PreviewArgs;
 use super::store::{Store, errors};
@@ -30,7 +29,7 @@ struct Compiled {
 impl Compiled {
     fn read(root: &Path) -> anyhow::Result<Compiled> {
         let store = Store::read_sound(root)?;
-        let (pack, diagnostics) = compile(&store.folder.sources(), &store.folder.taxonomy, today());
+        let (pack, diagnostics) = store.folder.compile();
         let errors = errors(&diagnostics);
         if !errors.is_empty() {
             bail!("repair these first (`tamis lists lint {}` shows all):\n{}", root.display(), errors.join("\n\n"));

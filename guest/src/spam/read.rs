@@ -1,0 +1,476 @@
+//! What the model sees of a text: grams of its folded letters, words, numbers by their length, signals.
+//! Digits and signs within words are read as letters always, so that `pr1ze` and `prize` are one; what
+//! that does to words with real digits does no harm, because it is always done. Not for finding words of
+//! lists: [`search`](crate::search) looks at the same text with more care.
+
+use super::links::LinkFinder;
+use super::{SPAM_BYTES_MAX, Signal, SignalSet};
+use crate::Span;
+use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Symbol, ascii_symbol, decode, is_mark, symbol};
+
+/// One thing the model has a weight for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Feature {
+    /// A gram: letters in a row, a word. Its hash, of which the first bits choose the weight, and
+    /// where it was read.
+    Gram(u32, Span),
+    /// A signal, each at most once, after all grams.
+    Signal(Signal),
+}
+
+/// Letters of the alphabet come first, then digits.
+const LETTERS: Symbol = CLASS_FIRST_LETTER as Symbol;
+const DIGITS: Symbol = LETTERS + 26;
+const AFTER_DIGITS: Symbol = DIGITS + 10;
+/// `l`, `i` and `1` are one letter: which of them a `1` stands for, nobody can tell.
+const L: Symbol = letter_class(b'l');
+const I: Symbol = letter_class(b'i');
+/// Stand in the place of letters; what real letters have these classes is rare enough.
+const NUMBER: Symbol = 0xFF00;
+const MONEY: Symbol = 0xFF20;
+
+/// Letters that digits stand for.
+const OF_DIGIT: [Symbol; 10] = [
+    letter_class(b'o'),
+    I,
+    letter_class(b'z'),
+    letter_class(b'e'),
+    letter_class(b'a'),
+    letter_class(b's'),
+    letter_class(b'g'),
+    letter_class(b't'),
+    letter_class(b'b'),
+    letter_class(b'g'),
+];
+
+/// Multiplier of the hash of four letters.
+const FOUR_LETTERS: u64 = 0x9FB2_1C65_1E98_DF25;
+
+#[inline]
+fn add_to_word(word: u64, class: Symbol) -> u64 {
+    word.rotate_left(5) ^ u64::from(class)
+}
+
+const fn letter_class(letter: u8) -> Symbol {
+    ascii_symbol(letter)
+}
+
+/// Calls `each` with all features of a message: grams as they come, then signals. The text beyond
+/// [`SPAM_BYTES_MAX`] is not read. Returns the signals.
+pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, each: impl FnMut(Feature)) -> SignalSet {
+    let text = &text[..text.len().min(SPAM_BYTES_MAX)];
+    let signals = links.find(text, |_| {});
+    read::<true>(text, sender, signals, each)
+}
+
+/// The same, the signals of its links being known. Where grams are is told only with `SPANS`: it costs.
+#[inline]
+pub(crate) fn read<const SPANS: bool>(
+    text: &[u8],
+    sender: &[u8],
+    links: SignalSet,
+    each: impl FnMut(Feature),
+) -> SignalSet {
+    let mut reader = Reader::<_, SPANS> {
+        each,
+        window: 0,
+        starts: [0; 4],
+        word: 0,
+        word_start: 0,
+        word_letters: 0,
+        word_capitals: 0,
+        word_kinds: 0,
+        is_apart: false,
+        touching: Touching::Nothing,
+        words: 0,
+        shouted: 0,
+        exclaims: 0,
+        number_end: 0,
+        number_digits: 0,
+        number_lead: [0; 2],
+        money_end: 0,
+        is_money: false,
+        signals: links,
+    };
+    reader.text(text);
+    reader.finish(sender)
+}
+
+/// What the last character was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touching {
+    Nothing,
+    Letter,
+    Number,
+}
+
+const KIND_ASCII: u8 = 1;
+const KIND_OTHER: u8 = 2;
+const KIND_STYLED: u8 = 4;
+
+struct Reader<F, const SPANS: bool> {
+    each: F,
+    /// Classes of the last four letters, and where they are.
+    window: u64,
+    starts: [u32; 4],
+    /// Hash of the word being read.
+    word: u64,
+    word_start: u32,
+    word_letters: u32,
+    word_capitals: u32,
+    word_kinds: u8,
+    /// The word being read is made of single letters apart.
+    is_apart: bool,
+    touching: Touching,
+    words: u32,
+    shouted: u32,
+    exclaims: u32,
+    /// The number before: where it ended, its digits with those it continues, its first two digits.
+    number_end: usize,
+    number_digits: usize,
+    number_lead: [Symbol; 2],
+    /// Where the last sign of a currency ended, 0 before the first; whether the number before is an amount.
+    money_end: usize,
+    is_money: bool,
+    signals: SignalSet,
+}
+
+/// The class of an ASCII letter, `l` being `i`; 0 for all other bytes.
+const ASCII_LETTERS: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut letter = b'a';
+    while letter <= b'z' {
+        let class = letter_class(if letter == b'l' { b'i' } else { letter }) as u8;
+        table[letter as usize] = class;
+        table[letter.to_ascii_uppercase() as usize] = class;
+        letter += 1;
+    }
+    table
+};
+
+impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
+    fn text(&mut self, text: &[u8]) {
+        let mut at = 0;
+        while at < text.len() {
+            let byte = text[at];
+            if ASCII_LETTERS[usize::from(byte)] != 0 {
+                at = self.ascii_letters(text, at);
+                continue;
+            }
+            if byte == b' ' {
+                self.touching = Touching::Nothing;
+                at += 1;
+                continue;
+            }
+            let (code, length, class) = if byte < 0x80 {
+                (u32::from(byte), 1, ascii_symbol(byte))
+            } else {
+                let (code, length) = decode(&text[at..]);
+                (code, length, symbol(code))
+            };
+            let start = at;
+            at += length;
+            match class {
+                LETTERS..DIGITS => self.letter(text, at, start, code, class),
+                DIGITS..AFTER_DIGITS => at = self.digits(text, start),
+                SEPARATOR => self.separator(text, start, at, code),
+                IGNORABLE => {
+                    let is_usual = is_mark(code) || code == 0x200D;
+                    if self.touching == Touching::Letter && !is_usual {
+                        self.signals.insert(Signal::Invisible);
+                    }
+                }
+                _ if code >= 0x2E80 => self.wide(start, code, class),
+                _ => self.letter(text, at, start, code, class),
+            }
+        }
+        self.end_word();
+    }
+
+    /// ASCII letters in a row, which most text is made of. Returns where they end.
+    #[inline]
+    fn ascii_letters(&mut self, text: &[u8], mut at: usize) -> usize {
+        let mut previous = if self.touching == Touching::Letter {
+            self.window as u8
+        } else {
+            self.begin_word(text, at + 1, at);
+            0
+        };
+        self.touching = Touching::Letter;
+        self.word_kinds |= KIND_ASCII;
+        let (mut window, mut word, mut letters, mut capitals) = (self.window, self.word, 0, 0);
+        while let Some(&byte) = text.get(at) {
+            let class = ASCII_LETTERS[usize::from(byte)];
+            if class == 0 {
+                break;
+            }
+            if class != previous {
+                previous = class;
+                window = window << 16 | u64::from(class);
+                word = add_to_word(word, class.into());
+                letters += 1;
+                capitals += u32::from(byte >> 5 & 1 ^ 1);
+                if SPANS {
+                    self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
+                }
+                self.gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+            }
+            at += 1;
+        }
+        (self.window, self.word) = (window, word);
+        self.word_letters += letters;
+        self.word_capitals += capitals;
+        at
+    }
+
+    /// A letter of a script with words, not ASCII.
+    fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
+        let class = if class == L { I } else { class };
+        if self.touching != Touching::Letter {
+            self.begin_word(text, end, start);
+        } else if self.window as Symbol == class {
+            return;
+        }
+        self.word_kinds |= match code {
+            // Accents, and full width.
+            0..0x250 | 0x1E00..0x1F00 | 0xFF00..0x10000 => 0,
+            0..0x2000 => KIND_OTHER,
+            _ => KIND_STYLED,
+        };
+        self.add_letter(start, class);
+    }
+
+    #[inline]
+    fn add_letter(&mut self, start: usize, class: Symbol) {
+        self.touching = Touching::Letter;
+        self.word = add_to_word(self.word, class);
+        self.word_letters += 1;
+        self.push(start, class);
+        self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+    }
+
+    /// Moves the window on.
+    #[inline]
+    fn push(&mut self, start: usize, class: Symbol) {
+        self.window = self.window << 16 | u64::from(class);
+        if SPANS {
+            self.starts = [self.starts[1], self.starts[2], self.starts[3], start as u32];
+        }
+    }
+
+    #[inline]
+    fn gram(&mut self, hash: u64, start: u32) {
+        (self.each)(Feature::Gram((hash >> 32) as u32, Span { start, end: self.starts[3] + 1 }));
+    }
+
+    /// A letter after something else: the word goes on if it is made of single letters.
+    #[inline]
+    fn begin_word(&mut self, text: &[u8], end: usize, start: usize) {
+        if self.word_letters == 0 {
+            self.word_start = start as u32;
+            return;
+        }
+        if (self.word_letters == 1 || self.is_apart) && stands_alone(text, end) {
+            self.is_apart = true;
+            if self.word_letters >= 4 {
+                self.signals.insert(Signal::Apart);
+            }
+            return;
+        }
+        self.end_word();
+        self.word_start = start as u32;
+    }
+
+    #[inline]
+    fn end_word(&mut self) {
+        if self.word_letters == 0 {
+            return;
+        }
+        self.words += 1;
+        self.shouted += u32::from(self.word_letters >= 2 && self.word_capitals >= self.word_letters);
+        if self.word_kinds & KIND_STYLED != 0 || self.word_kinds == KIND_ASCII | KIND_OTHER {
+            self.signals.insert(Signal::Disguised);
+        }
+        self.word_gram(self.word);
+        (self.word_letters, self.word_capitals, self.word_kinds, self.is_apart) = (0, 0, 0, false);
+    }
+
+    /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
+    #[inline]
+    fn word_gram(&mut self, word: u64) {
+        self.gram(word.wrapping_mul(0xD6E8_FEB8_6659_FD93), self.word_start);
+        self.word = 0;
+    }
+
+    /// A letter of a script without spaces.
+    fn wide(&mut self, start: usize, code: u32, class: Symbol) {
+        self.end_word();
+        if self.touching == Touching::Number {
+            // 元 and 万 after a number are money, 折 is a discount.
+            match code {
+                0x5143 | 0x5757 => self.signals.insert(Signal::Money),
+                0x4E07 => self.signals.insert(Signal::MoneyLarge),
+                0x6298 => self.signals.insert(Signal::Percent),
+                _ => {}
+            }
+        }
+        // 微 and what sounds like it after 加, with a handle behind: checked by its weights, too.
+        if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.window as Symbol == symbol(0x52A0) {
+            self.signals.insert(Signal::Contact);
+        }
+        self.touching = Touching::Nothing;
+        self.push(start, class);
+        self.gram((self.window & 0xFFFF_FFFF).wrapping_mul(0xA076_1D64_78BD_642F), self.starts[2]);
+        self.gram((self.window & 0xFFFF_FFFF_FFFF).wrapping_mul(0xE703_7ED1_A0B4_28DB), self.starts[1]);
+    }
+
+    /// Digits in a row. Returns where they end.
+    fn digits(&mut self, text: &[u8], start: usize) -> usize {
+        let mut lead = [0; 2];
+        let (mut at, mut count) = (start, 0);
+        while at < text.len() {
+            let (code, length) = decode(&text[at..]);
+            match symbol(code) {
+                class @ DIGITS..AFTER_DIGITS => {
+                    if let Some(place) = lead.get_mut(count) {
+                        *place = class;
+                    }
+                    count += 1;
+                }
+                IGNORABLE => {}
+                _ => break,
+            }
+            at += length;
+        }
+        let after_letter = self.touching == Touching::Letter;
+        if count <= 2 && (after_letter || is_letter_at(text, at)) {
+            if after_letter && is_letter_at(text, at) {
+                self.signals.insert(Signal::Leet);
+            }
+            if !after_letter {
+                self.begin_word(text, at, start);
+            }
+            for &digit in &lead[..count] {
+                let class = OF_DIGIT[usize::from(digit - DIGITS)];
+                if self.touching != Touching::Letter || self.window as Symbol != class {
+                    self.add_letter(start, class);
+                }
+            }
+            return at;
+        }
+        self.number(start, at, count, lead);
+        at
+    }
+
+    fn number(&mut self, start: usize, end: usize, count: usize, lead: [Symbol; 2]) {
+        self.end_word();
+        let continues = self.number_digits > 0 && start - self.number_end <= 2;
+        if continues {
+            self.number_digits += count;
+        } else {
+            (self.number_digits, self.number_lead) = (count, lead);
+        }
+        let digits = self.number_digits;
+        if (9..=15).contains(&digits) {
+            self.signals.insert(Signal::Phone);
+            let is_premium = self.number_lead[0] == DIGITS && matches!(self.number_lead[1] - DIGITS, 8 | 9);
+            if is_premium {
+                self.signals.insert(Signal::PhonePremium);
+            }
+        } else if (5..=6).contains(&count) && !continues {
+            self.signals.insert(Signal::ShortCode);
+        }
+        self.is_money = start - self.money_end <= 1 && self.money_end > 0 || continues && self.is_money;
+        if self.is_money {
+            self.signals.insert(Signal::Money);
+            if digits >= 4 {
+                self.signals.insert(Signal::MoneyLarge);
+            }
+        }
+        self.number_end = end;
+        self.touching = Touching::Number;
+        let shape = NUMBER + count.min(12) as Symbol;
+        self.push(start, shape);
+        self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+        self.word_start = start as u32;
+        let [first, second] = lead.map(u64::from);
+        self.words += 1;
+        let number = u64::from(shape) << 16 | first << 8 | second;
+        self.word_gram(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    }
+
+    fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
+        let sign = char::from_u32(code).unwrap_or(' ');
+        // A sign within a word is a letter.
+        let letter = match sign {
+            '@' => b'a',
+            '$' | '€' | '£' if self.touching == Touching::Letter => b's',
+            '!' | '|' => b'i',
+            '+' => b't',
+            _ => 0,
+        };
+        if letter != 0 && self.touching == Touching::Letter && is_letter_at(text, end) {
+            self.signals.insert(Signal::Leet);
+            let class = letter_class(letter);
+            if self.window as Symbol != class {
+                self.add_letter(start, class);
+            }
+            return;
+        }
+        match sign {
+            '!' | '！' => self.exclaims += 1,
+            '$' | '€' | '£' | '¥' | '￥' | '₹' | '₦' | '₽' | '฿' => {
+                self.money_end = end;
+                self.end_word();
+                self.push(start, MONEY);
+            }
+            '%' | '％' if self.touching == Touching::Number => self.signals.insert(Signal::Percent),
+            '【' => self.signals.insert(Signal::Signature),
+            _ => {}
+        }
+        if self.touching == Touching::Number && !matches!(sign, '.' | ',' | '-' | '(' | ')') {
+            self.number_digits = 0;
+        }
+        self.touching = Touching::Nothing;
+    }
+
+    fn finish(mut self, sender: &[u8]) -> SignalSet {
+        if self.exclaims > 0 {
+            self.signals.insert(Signal::Exclaims);
+        }
+        if self.exclaims > 2 {
+            self.signals.insert(Signal::ExclaimsMuch);
+        }
+        if self.shouted >= 3 && self.shouted * 3 >= self.words {
+            self.signals.insert(Signal::Shouting);
+        }
+        if let Some(signal) = Signal::of_sender(sender) {
+            self.signals.insert(signal);
+        }
+        for signal in self.signals.iter() {
+            (self.each)(Feature::Signal(signal));
+        }
+        self.signals
+    }
+}
+
+/// Whether a letter of the alphabet is at `at`.
+fn is_letter_at(text: &[u8], at: usize) -> bool {
+    match text.get(at) {
+        None => false,
+        Some(byte) if byte.is_ascii() => byte.is_ascii_alphabetic(),
+        Some(_) => (LETTERS..DIGITS).contains(&symbol(decode(&text[at..]).0)),
+    }
+}
+
+/// Whether the letter that ends at `end` has none beside it.
+fn stands_alone(text: &[u8], mut end: usize) -> bool {
+    while end < text.len() {
+        let (code, length) = decode(&text[end..]);
+        match symbol(code) {
+            IGNORABLE => end += length,
+            class => return class == SEPARATOR,
+        }
+    }
+    true
+}

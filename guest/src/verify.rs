@@ -25,6 +25,9 @@ const LITERAL_STARTS_MAX: usize = 8;
 /// Whether `pattern` is spelled in `text` from byte `start` on, and where it ends.
 pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], start: usize) -> Option<(Span, Evidence)> {
     let spelling = pack.spelling(pattern);
+    if let Some(span) = plain(spelling, pattern.flags, text, start) {
+        return Some((span, Evidence(pattern.adds)));
+    }
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start)?
     } else {
@@ -47,6 +50,23 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
     }
     let span = Span { start: to_u32(reading.start), end: to_u32(reading.end) };
     (starts && ends).then_some((span, evidence))
+}
+
+/// Where a pattern is that is spelled letter by letter in ASCII, as most are, with nothing but spaces or signs
+/// around: what the whole of the reading comes to, in a glance.
+#[inline]
+fn plain(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Span> {
+    let end = start + spelling.len();
+    let is_there = text.get(start..end).is_some_and(|there| there.eq_ignore_ascii_case(spelling));
+    let parts =
+        |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b' ' | b'.' | b',' | b'?' | b':' | b';' | b'\n'));
+    let starts = start.checked_sub(1).is_none_or(|before| parts(Some(&text[before])));
+    let is_plain = is_there && flags & !END_OPEN == 0 && spelling.iter().all(|&byte| is_plain_byte(byte));
+    (is_plain && starts && parts(text.get(end))).then_some(Span { start: to_u32(start), end: to_u32(end) })
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b' '
 }
 
 /// Which of two characters side by side are part of ordinary words: the first, of one with the character

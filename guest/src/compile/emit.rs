@@ -24,7 +24,7 @@ use crate::pack::{
     PartRecord, PatternRecord, ROLE_EXCLUDE, SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW,
     USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
-use crate::pieces::class_byte;
+use crate::pieces::{class_byte, word_neighbour};
 use crate::search::{
     GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
     prefix_key, start_key, window_key,
@@ -251,7 +251,7 @@ impl Builder {
         for (number, pattern) in (0u32..).zip(&self.patterns) {
             let key = match words(self.spelling(pattern), pattern.flags) {
                 Some(words) => rarest_word(&words),
-                None => rarest_window(&symbols(self.spelling(pattern)), &counts),
+                None => rarest_window(self.spelling(pattern), &counts),
             };
             let key_offset = key.offset;
             let sound_key = self.sound_key(pattern);
@@ -260,8 +260,8 @@ impl Builder {
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
                 for letters in masked(&key.letters) {
-                    let key = word_key(&letters);
-                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 });
+                    let (key, neighbour) = (word_key(&letters), key.neighbour);
+                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
                     starts[WORD].extend(start_of(&letters));
                 }
             }
@@ -456,6 +456,11 @@ fn rarest_word(words: &[PatternWord]) -> Key {
     } else {
         words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
     };
+    let neighbour = rarest.map_or(0, |(offset, _)| {
+        let beside = |beside: usize, is_before| Some(word_neighbour(*words.get(beside)?.letters.first()?, is_before));
+        let before = || beside(offset.checked_sub(1)?, true);
+        beside(offset + 1, false).or_else(before).unwrap_or(0)
+    });
     let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
         return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };
     };
@@ -464,19 +469,12 @@ fn rarest_word(words: &[PatternWord]) -> Key {
             kind: PREFIX,
             key: prefix_key(&word.letters[..prefix(word)]),
             offset,
-            neighbour: 0,
+            neighbour,
             is_spaced: true,
             letters: word.letters.clone(),
         };
     }
-    Key {
-        kind: WORD,
-        key: word_key(&word.letters),
-        offset,
-        neighbour: 0,
-        is_spaced: true,
-        letters: word.letters.clone(),
-    }
+    Key { kind: WORD, key: word_key(&word.letters), offset, neighbour, is_spaced: true, letters: word.letters.clone() }
 }
 
 fn word_key(letters: &[u8]) -> u64 {
@@ -524,17 +522,20 @@ fn window_size(symbols: &[Symbol]) -> (usize, usize) {
     WINDOWS.into_iter().rfind(|&(_, size)| size <= symbols.len()).unwrap_or(WINDOWS[0])
 }
 
-fn rarest_window(symbols: &[Symbol], counts: &[u32]) -> Key {
+fn rarest_window(spelling: &str, counts: &[u32]) -> Key {
+    let symbols = &symbols(spelling)[..];
     let (kind, size) = window_size(symbols);
     let rarest = symbols
         .windows(size)
         .enumerate()
         .map(|(offset, window)| (offset, window_key(window), window.iter().all(|&symbol| symbol < CLASS_COMPUTED)))
-        .min_by_key(|&(_, key, is_spaced)| {
+        .min_by_key(|&(_, key, is_listed)| {
             let letters: u32 = (0..4).map(|place| commonness(key >> (16 * place) & 0xFFFF)).sum();
-            (is_spaced, letters + 16 * counts[count_slot(key)].ilog2())
+            (is_listed, letters + 16 * counts[count_slot(key)].ilog2())
         });
-    let (offset, key, is_spaced) = rarest.unwrap_or_default();
+    let (offset, key, _) = rarest.unwrap_or_default();
+    // A text without such letters does not have the pattern, whatever the window.
+    let is_spaced = !spelling.chars().any(|c| matches!(script(c as u32), Script::Unspaced | Script::Hangul));
     let before = offset.checked_sub(1).and_then(|before| symbols.get(before));
     let neighbour = symbols.get(offset + size).or(before).copied().unwrap_or_default();
     Key { kind, key, offset: to_u16(offset), neighbour, is_spaced, letters: Vec::new() }

@@ -31,6 +31,9 @@ pub struct Case {
     pub message: String,
     /// Terms, as a moderator writes them.
     pub terms: Vec<String>,
+    /// Who sends it; nobody knows if not given.
+    #[serde(default)]
+    pub sender: String,
     /// Texts in which the terms do not fire.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -95,7 +98,7 @@ pub fn read_cases(path: &Path) -> Vec<Case> {
 /// How the verdict differs from what the case says.
 pub fn check(case: &Case) -> Result<(), String> {
     let mut engines = Engines::new(blocking_parts(pack_of_case(case)?));
-    let verdict = engines.judge(&[Message::body(&case.message)])?.remove(0);
+    let verdict = engines.judge(&[case.message()])?.remove(0);
 
     let action = verdict.action.name();
     let spans: Vec<[u32; 2]> = verdict.matches.iter().map(|found| [found.span.start, found.span.end]).collect();

@@ -61,6 +61,12 @@ impl Case {
         let variants = Variants::ALL.into_iter().find(|variants| variants.name() == name);
         variants.ok_or_else(|| format!("no variants `{name}`"))
     }
+
+    /// What is judged.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message { sender: self.sender.as_bytes(), ..Message::body(&self.message) }
+    }
 }
 
 /// The folder of the workspace.

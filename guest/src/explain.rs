@@ -18,7 +18,7 @@ use crate::search;
 use crate::senders;
 use crate::sounds::{self, Sounds};
 use crate::verify::verify;
-use crate::{Evidence, Message, Pack, Policy, Scanner, Span, TermId, Verdict, VerdictFlags};
+use crate::{Evidence, Field, Match, Message, Pack, Policy, Scanner, Span, TermId, Verdict, VerdictFlags};
 
 pub use crate::verify::Dropped;
 
@@ -120,6 +120,10 @@ pub struct TermReport {
 pub enum TermOutcome {
     /// It fires, at these places.
     Fires(Vec<(Span, Evidence)>),
+    /// It is there, at these places, but only watches: it is in the shadow, or in trial on other senders.
+    Watches(Vec<(Span, Evidence)>),
+    /// It is there, but is not for this field.
+    OtherField(Span),
     /// It is there, but within a text in which it is allowed.
     Allowed {
         /// Where it is.
@@ -129,7 +133,7 @@ pub enum TermOutcome {
     },
     /// Parts of it are there, and this one is not.
     Missing {
-        /// Spellings of the missing part, a few of them.
+        /// The missing part as its author spelled it; of alternatives, a few.
         part: Vec<String>,
         /// Where those that are there are.
         there: Vec<Span>,
@@ -201,7 +205,8 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
     Scanner::new(pack).scan(policy, message, &mut verdict);
 
     let text = cut(message.text, &mut VerdictFlags::default());
-    let mut tracer = Tracer { pack, owners: owners(pack), readings: Vec::new(), candidates: Vec::new(), found: Vec::new() };
+    let mut tracer =
+        Tracer { pack, owners: owners(pack), readings: Vec::new(), candidates: Vec::new(), found: Vec::new() };
     let may_be_rewritten = tracer.read(text, Way::Letters, |span| span);
     let mut rewrite = Rewrite::default();
     if may_be_rewritten && let Some(second) = rewrite.read(text).map(<[u8]>::to_vec) {
@@ -213,7 +218,7 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
     found.dedup_by_key(|found| (found.pattern, found.span));
     candidates.sort_by(|a, b| (a.start, a.way, &a.spelling).cmp(&(b.start, b.way, &b.spelling)));
     candidates.dedup_by(|a, b| (a.start, &a.spelling, &a.outcome) == (b.start, &b.spelling, &b.outcome));
-    let terms = terms(pack, &found, &verdict);
+    let terms = terms(pack, &found, message.field, &verdict);
     Explanation { verdict, readings, candidates, terms }
 }
 
@@ -325,7 +330,7 @@ fn reading(text: &[u8], pieces: &Pieces, syllables: Vec<String>) -> Reading {
         Piece {
             start: start as u32,
             folded: folded(&text[start..end], signs),
-            joins: number > 0 && pieces.word_from(number - 1).len() > 1,
+            joins: number > 0 && pieces.word_from(number - 1).nth(1).is_some(),
         }
     };
     let letter = |&start: &u32| char::from_u32(fold::letter(decode(&text[start as usize..]).0).0);
@@ -364,7 +369,7 @@ fn folded(text: &[u8], signs: Signs) -> String {
 }
 
 /// What became of every term of which a pattern was found.
-fn terms(pack: &Pack<'_>, found: &[Found], verdict: &Verdict) -> Vec<TermReport> {
+fn terms(pack: &Pack<'_>, found: &[Found], field: Field, verdict: &Verdict) -> Vec<TermReport> {
     let mut allowed = Vec::new();
     rules::collect_allowed(pack, found, &mut allowed);
     let mut reports = Vec::new();
@@ -378,24 +383,32 @@ fn terms(pack: &Pack<'_>, found: &[Found], verdict: &Verdict) -> Vec<TermReport>
         };
         let there: Vec<Found> = found.iter().filter(is_of_term).copied().collect();
         let Some(first) = there.first() else { continue };
-        let fires: Vec<(Span, Evidence)> =
-            verdict.matches.iter().filter(|one| one.term == term_id).map(|one| (one.span, one.evidence)).collect();
+        let places = |matches: &[Match]| -> Vec<(Span, Evidence)> {
+            matches.iter().filter(|one| one.term == term_id).map(|one| (one.span, one.evidence)).collect()
+        };
+        let (fires, watches) = (places(&verdict.matches), places(&verdict.shadow));
         let outcome = if !fires.is_empty() {
             TermOutcome::Fires(fires)
+        } else if !watches.is_empty() {
+            TermOutcome::Watches(watches)
         } else if let Some(one) = there.iter().find(|one| is_covered(&allowed, term.allow_set, one)) {
             TermOutcome::Allowed { at: one.span, by: allowing(pack, found, term.allow_set, one.span) }
         } else {
-            match rules::all_parts(pack, term, found, &allowed) {
+            let parts_there =
+                if parts.is_empty() { Ok(()) } else { rules::all_parts(pack, term, found, &allowed).map(drop) };
+            match parts_there {
                 Err(Unmet::Excluded(by)) => TermOutcome::Excluded { by: spelling(pack, by.pattern), at: by.span },
                 Err(Unmet::Missing(role)) => {
-                    let of_role = parts.iter().filter(|part| part.role == role).take(PARTS_MAX);
+                    let is_own = |pattern: u32| pack.patterns[pattern as usize].adds == 0;
+                    let of_role = parts.iter().filter(|part| part.role == role && is_own(part.pattern)).take(PARTS_MAX);
                     TermOutcome::Missing {
                         part: of_role.map(|part| spelling(pack, part.pattern)).collect(),
                         there: there.iter().map(|one| one.span).collect(),
                     }
                 }
+                Ok(()) if term.fields & 1 << field as u8 == 0 => TermOutcome::OtherField(first.span),
                 // Beyond the most matches that a verdict holds.
-                Ok(_) => TermOutcome::Fires([(first.span, first.evidence)].to_vec()),
+                Ok(()) => TermOutcome::Fires([(first.span, first.evidence)].to_vec()),
             }
         };
         reports.push(TermReport { term: term_id, outcome });
@@ -409,8 +422,7 @@ fn is_covered(allowed: &[Allowed], set: u32, one: &Found) -> bool {
 
 /// The text of an allow set that covers a span.
 fn allowing(pack: &Pack<'_>, found: &[Found], set: u32, span: Span) -> String {
-    let is_of_set =
-        |pattern: u32| pack.uses(pattern).iter().any(|use_| use_.use_ == USE_ALLOW && use_.owner == set);
+    let is_of_set = |pattern: u32| pack.uses(pattern).iter().any(|use_| use_.use_ == USE_ALLOW && use_.owner == set);
     let covers = |one: &&Found| one.span.start <= span.start && one.span.end >= span.end && is_of_set(one.pattern);
     found.iter().find(covers).map_or_else(|| "an allowed text".to_owned(), |one| spelling(pack, one.pattern))
 }

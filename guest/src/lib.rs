@@ -41,6 +41,8 @@ extern crate std;
 mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
+#[cfg(feature = "explain")]
+pub mod explain;
 mod fold;
 mod glue;
 mod kit;
@@ -52,10 +54,12 @@ mod message;
 pub mod pack;
 mod pieces;
 mod policy;
+mod regexes;
 mod rewrite;
 mod rules;
 mod scan;
 mod search;
+mod senders;
 mod sms;
 mod sounds;
 mod verdict;

@@ -44,7 +44,7 @@ pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>
             }
             if use_.use_ == USE_FIRES {
                 matches.push(fires(found_one));
-            } else if let Some(parts) = all_parts(pack, term, found, allowed) {
+            } else if let Ok(parts) = all_parts(pack, term, found, allowed) {
                 matches.extend(parts.iter().flatten().map(fires));
             }
         }
@@ -77,30 +77,42 @@ fn percent_of(sender: &[u8]) -> u8 {
     if sender.is_empty() { 99 } else { (xxh3_64(sender) % 100) as u8 }
 }
 
+/// Why a term of several parts does not fire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unmet {
+    /// The part of this role is not there, or only in texts that are allowed.
+    Missing(u32),
+    /// This excludes the term.
+    Excluded(Found),
+}
+
 /// The first place of each part of a term, if all are there and nothing excludes it.
-fn all_parts(
+pub(crate) fn all_parts(
     pack: &Pack<'_>,
     term: &TermRecord,
     found: &[Found],
     allowed: &[Allowed],
-) -> Option<[Option<Found>; PARTS_MAX]> {
+) -> Result<[Option<Found>; PARTS_MAX], Unmet> {
     let mut places = [None; PARTS_MAX];
     for part in pack.parts(term) {
         let from = found.partition_point(|one| one.pattern < part.pattern);
         let mut same = found[from..].iter().take_while(|one| one.pattern == part.pattern);
         let Some(&first) = same.find(|one| !is_allowed(allowed, term.allow_set, one.span)) else { continue };
         if part.role == ROLE_EXCLUDE {
-            return None;
+            return Err(Unmet::Excluded(first));
         }
-        let place: &mut Option<Found> = places.get_mut(part.role as usize)?;
-        if place.is_none_or(|place| first.span < place.span) {
+        let Some(place) = places.get_mut(part.role as usize) else { return Err(Unmet::Missing(part.role)) };
+        if place.is_none_or(|place: Found| first.span < place.span) {
             *place = Some(first);
         }
     }
-    (places.iter().flatten().count() == usize::from(term.parts)).then_some(places)
+    match places.iter().take(term.parts.into()).position(Option::is_none) {
+        Some(missing) => Err(Unmet::Missing(missing as u32)),
+        None => Ok(places),
+    }
 }
 
-fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
+pub(crate) fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
     allowed.clear();
     for found in found {
         let sets = pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_ALLOW);
@@ -116,8 +128,11 @@ fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>)
     }
 }
 
-/// Whether a text of the set covers the span.
-fn is_allowed(allowed: &[Allowed], set: u32, span: Span) -> bool {
+/// Whether a text of the set covers the span. None covers the sender, whose span is empty.
+pub(crate) fn is_allowed(allowed: &[Allowed], set: u32, span: Span) -> bool {
+    if span.start == span.end {
+        return false;
+    }
     let after = allowed.partition_point(|allow| (allow.set, allow.start) <= (set, span.start));
     after.checked_sub(1).is_some_and(|last| allowed[last].set == set && allowed[last].end >= span.end)
 }

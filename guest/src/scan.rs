@@ -6,10 +6,11 @@ use crate::pieces::Pieces;
 use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
+use crate::senders;
 use crate::sounds::Sounds;
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
-use crate::{Evidence, Message, Pack, Policy, Verdict, VerdictFlags};
+use crate::{Evidence, Message, Pack, Policy, Span, Verdict, VerdictFlags};
 
 /// Most matches in one verdict, those in the shadow included. The action takes all matches into account all the same.
 pub const MATCHES_MAX: usize = 64;
@@ -59,6 +60,7 @@ impl<'p> Scanner<'p> {
 
         // What the text says as it stands, and as a reader would turn it before reading.
         self.found.clear();
+        let mut is_complete = self.find_outside_words(text, message.sender, Leads::On);
         self.read(text);
         if !self.pieces.is_utf8 {
             verdict.flags.insert(VerdictFlags::INVALID_UTF8);
@@ -75,6 +77,12 @@ impl<'p> Scanner<'p> {
             }
         }
         self.rewrite = rewrite;
+        if rules::needs_parts(self.pack, &self.found) {
+            is_complete &= self.find_outside_words(text, message.sender, Leads::Nowhere);
+        }
+        if !is_complete {
+            verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
         // What both readings found is plain: the evidence of the first comes first.
         self.found.sort_unstable();
         self.found.dedup_by_key(|found| (found.pattern, found.span));
@@ -117,6 +125,28 @@ impl<'p> Scanner<'p> {
         }
     }
 
+    /// Adds to what is found the patterns that are no words: the sender, and regular expressions in the text.
+    /// Returns whether all places of them were found.
+    fn find_outside_words(&mut self, text: &[u8], sender: &[u8], leads: Leads) -> bool {
+        let (pack, found) = (self.pack, &mut self.found);
+        let is_wanted = |pattern: u32| (pack.patterns[pattern as usize].uses_count > 0) == (leads == Leads::On);
+        let mut add = |pattern, span| found.push(Found { pattern, span, evidence: Evidence::default() });
+        if !pack.senders.is_empty() {
+            senders::find(pack, sender, |pattern| {
+                if is_wanted(pattern) {
+                    add(pattern, Span::default());
+                }
+            });
+        }
+        let mut is_complete = true;
+        for record in pack.regexes.iter().filter(|record| is_wanted(record.pattern)) {
+            if let Some(regex) = pack.regex(record) {
+                is_complete &= regex.find(text, |span| add(record.pattern, span));
+            }
+        }
+        is_complete
+    }
+
     /// Adds to what is found the patterns that sound in `text`.
     fn listen(&mut self, text: &[u8]) {
         self.sounds.read(text, self.pack.sounds);
@@ -148,7 +178,7 @@ enum Leads {
 }
 
 /// The text up to the limit, not splitting a character.
-fn cut<'t>(text: &'t [u8], flags: &mut VerdictFlags) -> &'t [u8] {
+pub(crate) fn cut<'t>(text: &'t [u8], flags: &mut VerdictFlags) -> &'t [u8] {
     if text.len() <= MESSAGE_BYTES_MAX {
         return text;
     }

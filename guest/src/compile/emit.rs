@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
 use super::ordinary::{self, Chinese};
+use super::regex::Automata;
 use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use super::{Variants, variants};
@@ -21,8 +22,8 @@ use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, 
 use crate::letters::Letters;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
-    PartRecord, PatternRecord, ROLE_EXCLUDE, SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW,
-    USE_ANCHORS, USE_FIRES, UseRecord, seal,
+    PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER, START_OPEN,
+    TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
 use crate::pieces::{class_byte, word_neighbour};
 use crate::search::{
@@ -54,6 +55,8 @@ pub(super) struct Builder {
     homophones: Option<u32>,
     /// Made when the first term asks for it.
     chinese: Option<Chinese>,
+    regexes: Vec<RegexRecord>,
+    automata: Vec<u16>,
 }
 
 impl Builder {
@@ -97,12 +100,14 @@ impl Builder {
             let number = self.pattern(pattern, None);
             self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
         }
+        self.regexes(&parsed.regexes);
     }
 
     pub(super) fn term(&mut self, context: &TermContext, text: &str, mut parsed: ParsedTerm) {
         let anchor = rarest_part(&parsed);
         variants::expand(&mut parsed, context.variants, &mut self.chinese);
         let allow_set = self.allow_homophones(context.allow_set, &parsed);
+        let regexes = core::mem::take(&mut parsed.regexes);
         let owner = to_u32(self.terms.len());
         let text = self.text(text);
         let parts_first = self.parts.len();
@@ -130,6 +135,27 @@ impl Builder {
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),
         });
+        self.regexes(&regexes);
+    }
+
+    /// Adds the automata of regular expressions whose patterns are there.
+    fn regexes(&mut self, regexes: &[Automata]) {
+        for automata in regexes {
+            let is = |pattern: &PatternRecord| pattern.flags == REGEX && self.spelling(pattern) == automata.source;
+            let pattern = self.patterns.iter().rposition(is).map_or(u32::MAX, to_u32);
+            if self.regexes.iter().all(|known| known.pattern != pattern) {
+                let [ends, starts] = [&automata.ends, &automata.starts].map(|one| one.append_to(&mut self.automata));
+                self.regexes.push(RegexRecord { pattern, ends, starts });
+            }
+        }
+    }
+
+    /// The patterns that are senders, as they are looked up.
+    fn senders(&self) -> Vec<u32> {
+        let is_sender = |&number: &u32| self.patterns[number as usize].flags & SENDER != 0;
+        let mut senders: Vec<u32> = (0..to_u32(self.patterns.len())).filter(is_sender).collect();
+        senders.sort_by_key(|&number| self.spelling(&self.patterns[number as usize]));
+        senders
     }
 
     /// Allows the ordinary words that sound like a term of two characters: an homophone is a term misspelt only
@@ -205,6 +231,7 @@ impl Builder {
     pub(super) fn finish(mut self, origin: &str) -> Option<Vec<u8>> {
         let uses = self.order_uses();
         let index = self.index();
+        let senders = self.senders();
         let sections: [&[u8]; SECTIONS] = [
             &self.strings,
             cast_slice(&self.categories),
@@ -220,6 +247,9 @@ impl Builder {
             cast_slice(&index.entries),
             cast_slice(&index.sounds),
             cast_slice(&index.ordinary),
+            cast_slice(&senders),
+            cast_slice(&self.regexes),
+            cast_slice(&self.automata),
             origin.as_bytes(),
         ];
         let total: usize = HEADER_BYTES + sections.iter().map(|section| section.len() + SECTION_ALIGN).sum::<usize>();
@@ -248,7 +278,7 @@ impl Builder {
         let mut starts: [BTreeSet<u64>; GRAMS] = Default::default();
         let mut letters_max = 0;
         let counts = self.count_windows();
-        for (number, pattern) in (0u32..).zip(&self.patterns) {
+        for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
             let key = match words(self.spelling(pattern), pattern.flags) {
                 Some(words) => rarest_word(&words),
                 None => rarest_window(self.spelling(pattern), &counts),
@@ -334,7 +364,7 @@ impl Builder {
     /// How many patterns share each window, hashed into slots; at least 1 everywhere.
     fn count_windows(&self) -> Vec<u32> {
         let mut counts = vec![1u32; COUNT_SLOTS];
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter().filter(|pattern| is_of_letters(pattern)) {
             if words(self.spelling(pattern), pattern.flags).is_none() {
                 let symbols = symbols(self.spelling(pattern));
                 let (_, size) = window_size(&symbols);
@@ -357,9 +387,17 @@ struct Index {
     entries: Vec<EntryRecord>,
 }
 
-/// The part of a term that is likely to be the rarest.
+/// Whether a pattern is found by its letters.
+fn is_of_letters(pattern: &PatternRecord) -> bool {
+    pattern.flags & (SENDER | REGEX) == 0
+}
+
+/// The part of a term that is likely to be the rarest, or else that is searched at the least cost.
 fn rarest_part(parsed: &ParsedTerm) -> u32 {
     let rarity = |pattern: &ParsedPattern| {
+        if pattern.flags & (SENDER | REGEX) != 0 {
+            return (false, 0);
+        }
         let is_common = COMMON_WORDS.contains(&format!(" {} ", pattern.spelling));
         (!is_common, pattern.spelling.chars().filter(|&c| symbol(c as u32) > SEPARATOR).count())
     };

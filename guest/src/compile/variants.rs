@@ -11,7 +11,7 @@ use super::Variants;
 use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
-use crate::pack::{END_OPEN, LITERAL, ROLE_EXCLUDE, START_OPEN};
+use crate::pack::{END_OPEN, LITERAL, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
 use crate::sounds;
 
 /// Shortest word that is looked for with a letter too few or exchanged.
@@ -81,7 +81,7 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
         Variants::Aggressive => Evidence::STANDARD.0 | Evidence::SOUND.0 | Evidence::MISSPELT.0,
     };
     let mut others = Vec::new();
-    for pattern in &mut parsed.patterns {
+    for pattern in parsed.patterns.iter_mut().filter(|pattern| pattern.flags & (SENDER | REGEX) == 0) {
         pattern.folds = folds;
         if variants == Variants::Aggressive && pattern.flags & LITERAL == 0 && pattern.role != ROLE_EXCLUDE {
             let mut spellings = Spellings { of: pattern, spellings: Vec::new() };

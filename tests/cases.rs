@@ -32,8 +32,18 @@ fn links() {
 }
 
 #[test]
+fn regex() {
+    run("regex.toml");
+}
+
+#[test]
 fn scripts() {
     run("scripts.toml");
+}
+
+#[test]
+fn sender() {
+    run("sender.toml");
 }
 
 #[test]
@@ -53,7 +63,17 @@ fn words() {
 
 #[test]
 fn every_file_of_cases_is_run() {
-    let run = ["fold.toml", "input.toml", "links.toml", "scripts.toml", "syntax.toml", "variants.toml", "words.toml"];
+    let run = [
+        "fold.toml",
+        "input.toml",
+        "links.toml",
+        "regex.toml",
+        "scripts.toml",
+        "sender.toml",
+        "syntax.toml",
+        "variants.toml",
+        "words.toml",
+    ];
     let files = case_files();
     let names: Vec<&str> = files.iter().filter_map(|path| path.file_name()?.to_str()).collect();
     assert_eq!(names, run, "add a test for the new file, as for the others");

@@ -12,7 +12,10 @@ use xxhash_rust::xxh3::Xxh3;
 /// A pack with every kind of term, and windows of all sizes.
 fn pack() -> &'static [u8] {
     static PACK: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        pack_of("casino\nfree gift\n*bet*\n赌\n赌博\nlottery&prize\nfree~fee applies\n{win|earn} cash\nlit:NaCl $5\nzz")
+        pack_of(
+            "casino\nfree gift\n*bet*\n赌\n赌博\nlottery&prize\nfree~fee applies\n{win|earn} cash\nlit:NaCl $5\nzz\nfrom:1069*\n\
+             re:b[0-9]+\\b",
+        )
     });
     &PACK
 }
@@ -20,7 +23,7 @@ fn pack() -> &'static [u8] {
 const MESSAGES: [&str; 6] = [
     "",
     "the casino has a free gift, a lottery and a prize",
-    "赌博 赌 赌.博 alphabet z z z",
+    "赌博 赌 赌.博 alphabet z z z b12 b3",
     "NaCl $5 w i n cash earn  cash",
     "ffffrrrreeee fee applies gggg iii fff ttt \u{200B}\u{301}",
     "😀\u{FFFD}\u{10FFFF}aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
@@ -53,7 +56,7 @@ fn scan_if_it_decodes(bytes: &[u8]) -> bool {
     let mut scanner = Scanner::new(&pack);
     let mut verdict = Verdict::default();
     for message in MESSAGES {
-        scanner.scan(&policy, &Message::body(message), &mut verdict);
+        scanner.scan(&policy, &Message { sender: b"10690", ..Message::body(message) }, &mut verdict);
         for found in &verdict.matches {
             let term = pack.term(found.term);
             // Whatever a verdict names can be looked up.

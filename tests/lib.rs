@@ -1,6 +1,8 @@
 //! What the tests share: cases as data, sources of messages, and the one way to judge a message by
 //! every engine. Not for expectations; those are in `cases/*.toml` and in the tests.
 
+pub mod adversary;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,6 +33,9 @@ pub struct Case {
     pub message: String,
     /// Terms, as a moderator writes them.
     pub terms: Vec<String>,
+    /// Who sends it; nobody knows if not given.
+    #[serde(default)]
+    pub sender: String,
     /// Texts in which the terms do not fire.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -57,6 +62,12 @@ impl Case {
         let Some(name) = &self.variants else { return Ok(Variants::Standard) };
         let variants = Variants::ALL.into_iter().find(|variants| variants.name() == name);
         variants.ok_or_else(|| format!("no variants `{name}`"))
+    }
+
+    /// What is judged.
+    #[must_use]
+    pub fn message(&self) -> Message<'_> {
+        Message { sender: self.sender.as_bytes(), ..Message::body(&self.message) }
     }
 }
 
@@ -95,7 +106,7 @@ pub fn read_cases(path: &Path) -> Vec<Case> {
 /// How the verdict differs from what the case says.
 pub fn check(case: &Case) -> Result<(), String> {
     let mut engines = Engines::new(blocking_parts(pack_of_case(case)?));
-    let verdict = engines.judge(&[Message::body(&case.message)])?.remove(0);
+    let verdict = engines.judge(&[case.message()])?.remove(0);
 
     let action = verdict.action.name();
     let spans: Vec<[u32; 2]> = verdict.matches.iter().map(|found| [found.span.start, found.span.end]).collect();

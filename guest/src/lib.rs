@@ -13,6 +13,7 @@
 //! * **Pack**: word lists compiled to flat bytes that are searched in place ([`pack`] has the format).
 //! * **Policy**: which action a category and severity have on a channel ([`Policy`]).
 //! * **Scanner**: the scan itself and its scratch memory; one for each thread.
+//! * **Stream**: the same for an upload that arrives in chunks and may be longer than a message.
 //!
 //! ```
 //! # #[cfg(feature = "compile")] {
@@ -41,6 +42,8 @@ extern crate std;
 mod abi;
 #[cfg(feature = "compile")]
 pub mod compile;
+#[cfg(feature = "explain")]
+pub mod explain;
 mod fold;
 mod glue;
 mod kit;
@@ -52,13 +55,16 @@ mod message;
 pub mod pack;
 mod pieces;
 mod policy;
+mod regexes;
 mod rewrite;
 mod rules;
 mod scan;
 mod search;
+mod senders;
 mod sms;
 mod sounds;
 pub mod spam;
+mod stream;
 mod urls;
 mod verdict;
 mod verify;
@@ -72,4 +78,5 @@ pub use pack::{Category, DecodeError, Pack, PackBytes, Term, TermId};
 pub use policy::{ChannelId, MarketingPolicy, ModelPolicy, Policy, PolicyTableError, Threshold};
 pub use scan::{MATCHES_MAX, Scanner};
 pub use sms::{SmsAlphabet, SmsLength, sms_length};
+pub use stream::{Stream, UPLOAD_BYTES_MAX};
 pub use verdict::{Action, Evidence, Match, Severity, Span, Verdict, VerdictFlags};

@@ -10,7 +10,7 @@
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
-//! | 32..168 | seventeen sections: offset and length of each, in the order below |
+//! | 32..192 | twenty sections: offset and length of each, in the order below |
 //!
 //! Sections start at multiples of 64, in order, without overlap, zeros between them; lengths are
 //! whole numbers of records.
@@ -31,6 +31,9 @@
 //! | entries | [`EntryRecord`] | keys with their pattern and the place in it |
 //! | sounds | `u16` | the syllable of each Han character from U+4E00 on; empty if no pattern is found by its sound |
 //! | ordinary | `u64` | filter of ordinary words of two Han characters; empty if no pattern is two of them |
+//! | senders | `u32` | the patterns that are senders, in the order of their spelling |
+//! | regexes | [`RegexRecord`] | the patterns that are regular expressions, with their automata |
+//! | automata | `u16` | tables of the automata ([`regexes`](crate::regexes) has their form) |
 //! | origin | UTF-8 | free text for people: what the pack was made from |
 //! | model | [`Model`] | what the spam stage weighs messages with; may be empty |
 //! | hosts | [`urls`](crate::urls) | hosts that terms and lists of domains name; may be empty |
@@ -46,6 +49,7 @@ use bytemuck::{Pod, Zeroable};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::fold::fold_table_hash;
+use crate::regexes::{Automaton, Regex};
 use crate::search::GRAMS;
 use crate::sounds::HAN_COUNT;
 use crate::spam::Model;
@@ -55,11 +59,11 @@ use crate::{Evidence, Field, Severity};
 /// The version this code reads and writes.
 pub const FORMAT_VERSION: u32 = 3;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
-pub(crate) const HEADER_BYTES: usize = 168;
+pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
-pub(crate) const SECTIONS: usize = 17;
+pub(crate) const SECTIONS: usize = 20;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
@@ -161,6 +165,10 @@ pub(crate) const END_OPEN: u8 = 2;
 pub(crate) const LITERAL: u8 = 4;
 /// Two Han characters, which neighbouring words may make by chance: `路口交通`.
 pub(crate) const HAN_PAIR: u8 = 8;
+/// The sender is compared, not the text.
+pub(crate) const SENDER: u8 = 16;
+/// A regular expression; its spelling is for people.
+pub(crate) const REGEX: u8 = 32;
 /// Role: the term does not fire in a message that has this.
 pub(crate) const ROLE_EXCLUDE: u32 = 255;
 
@@ -195,6 +203,29 @@ pub struct EntryRecord {
     pub(crate) offset: u16,
     /// The symbol of the pattern that follows a window, or is before one that ends it; 0 if there is none.
     pub(crate) neighbour: u16,
+}
+
+/// A regular expression.
+#[derive(Clone, Copy, Pod, Zeroable, Debug)]
+#[repr(C)]
+pub struct RegexRecord {
+    pub(crate) pattern: u32,
+    /// Finds where the leftmost match ends, forwards.
+    pub(crate) ends: AutomatonRecord,
+    /// Finds where a match that ends there begins, backwards.
+    pub(crate) starts: AutomatonRecord,
+}
+
+/// Where in the automata section an automaton is.
+#[derive(Clone, Copy, Pod, Zeroable, Debug)]
+#[repr(C)]
+pub struct AutomatonRecord {
+    pub(crate) first: u32,
+    pub(crate) states: u32,
+    /// Classes of bytes, the end of the text included, which is the last.
+    pub(crate) classes: u32,
+    /// The first of the states in which the byte before was the last of a match; these are the last states.
+    pub(crate) matching_first: u32,
 }
 
 /// Why bytes are not a pack. The running pack stays as it is.
@@ -324,6 +355,9 @@ pub struct Pack<'p> {
     pub(crate) grams: [Gram<'p>; GRAMS],
     pub(crate) sounds: &'p [u16],
     pub(crate) ordinary: &'p [u64],
+    pub(crate) senders: &'p [u32],
+    pub(crate) regexes: &'p [RegexRecord],
+    automata: &'p [u16],
     origin: &'p str,
     model: Option<Model<'p>>,
     pub(crate) hosts: Option<Hosts<'p>>,
@@ -396,6 +430,9 @@ impl<'p> Pack<'p> {
         let entries = sections.records("entries")?;
         let sounds = sections.records("sounds")?;
         let ordinary: &[u64] = sections.records("ordinary")?;
+        let senders = sections.records("senders")?;
+        let regexes = sections.records("regexes")?;
+        let automata = sections.records("automata")?;
         let origin = sections.text("origin")?;
         let model: &[u8] = sections.records("model")?;
         let hosts: &[u8] = sections.records("hosts")?;
@@ -441,6 +478,9 @@ impl<'p> Pack<'p> {
             grams,
             sounds,
             ordinary,
+            senders,
+            regexes,
+            automata,
             origin,
             model,
             hosts,
@@ -487,7 +527,7 @@ impl<'p> Pack<'p> {
                 && (1..=PATTERN_LETTERS_MAX).contains(&self.text(text).chars().count())
                 && slice(self.uses, pattern.uses_first, pattern.uses_count).is_some()
                 && Evidence::ALL.contains(evidence)
-                && pattern.flags <= START_OPEN | END_OPEN | LITERAL | HAN_PAIR
+                && pattern.flags <= START_OPEN | END_OPEN | LITERAL | HAN_PAIR | SENDER | REGEX
                 && pattern.zero == 0;
             check(ok, "patterns")?;
         }
@@ -500,6 +540,12 @@ impl<'p> Pack<'p> {
         }
         check(matches!(self.sounds.len(), 0 | HAN_COUNT), "sounds")?;
         check(self.ordinary.is_empty() || self.ordinary.len().is_power_of_two(), "ordinary")?;
+        let is = |pattern: u32, flag: u8| self.patterns.get(pattern as usize).is_some_and(|one| one.flags & flag != 0);
+        check(self.senders.iter().all(|&pattern| is(pattern, SENDER)), "senders")?;
+        for record in self.regexes {
+            check(is(record.pattern, REGEX), "regexes")?;
+            check(self.regex(record).is_some_and(|regex| regex.is_consistent()), "automata")?;
+        }
         for gram in &self.grams {
             let last = gram.buckets.last().is_none_or(|&end| end as usize <= gram.entries.len());
             check(gram.buckets.is_sorted() && last, "buckets")?;
@@ -586,6 +632,12 @@ impl<'p> Pack<'p> {
     /// The patterns of a term that needs several, by role.
     pub(crate) fn parts(&self, term: &TermRecord) -> &'p [PartRecord] {
         &self.parts[term.parts_first as usize..][..term.parts_count as usize]
+    }
+
+    /// A regular expression, if its automata are within their section.
+    pub(crate) fn regex(&self, record: &RegexRecord) -> Option<Regex<'p>> {
+        let automaton = |record| Automaton::new(self.automata, record);
+        Some(Regex { ends: automaton(record.ends)?, starts: automaton(record.starts)? })
     }
 
     /// How a pattern is spelled, in UTF-8.

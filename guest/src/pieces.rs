@@ -86,9 +86,24 @@ impl Pieces {
     pub(crate) fn read(&mut self, text: &[u8], symbols: Symbols) {
         self.clear();
         let begins_with_han = text.first().is_some_and(|&byte| byte >= 0xE3);
-        if symbols == Symbols::All || begins_with_han || !self.read_plain(text) {
+        if begins_with_han || !self.read_plain(text) {
             self.clear();
             self.read_any(text);
+        } else if symbols == Symbols::All {
+            self.read_plain_symbols(text);
+        }
+    }
+
+    /// The symbols of a text all letters of which are ASCII and in which nothing vanishes.
+    fn read_plain_symbols(&mut self, text: &[u8]) {
+        let mut previous = SEPARATOR;
+        for (start, &byte) in (0..).zip(text) {
+            let class = if byte < 0x80 { ascii_symbol(byte) } else { SEPARATOR };
+            if class != SEPARATOR && class != previous {
+                self.symbols.push(class);
+                self.starts.push(start);
+            }
+            previous = class;
         }
     }
 
@@ -373,6 +388,18 @@ impl Pieces {
         Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
     }
 
+    /// Whether the word beside the one that begins with piece `first` begins with another letter than a
+    /// [neighbour](word_neighbour) says. Only words of one piece are sure to.
+    pub(crate) fn rules_out(&self, first: usize, neighbour: u16) -> bool {
+        let [letter, is_before] = neighbour.to_le_bytes();
+        let beside = if is_before == 0 { first.checked_add(1) } else { first.checked_sub(1) };
+        let Some(beside) = beside.filter(|&beside| beside < self.pieces.len()) else { return false };
+        let piece = &self.pieces[beside];
+        let is_word = |piece: usize| self.pieces[piece].gap >= Gap::Spaced && self.stands_alone(piece);
+        let are_words = is_word(beside) && is_word(first);
+        are_words && piece.kind == Kind::Letters && piece.letters.to_le_bytes()[0] != letter
+    }
+
     /// Whether nothing touches the last piece before `next`.
     pub(crate) fn ends_token(&self, next: usize) -> bool {
         self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching)
@@ -431,6 +458,12 @@ fn joins(a: &Piece, b: &Piece) -> bool {
         }
         Gap::Apart => false,
     }
+}
+
+/// What an entry says of the word before or after that of its key: the first letter.
+#[cfg(feature = "compile")]
+pub(crate) fn word_neighbour(letter: u8, is_before: bool) -> u16 {
+    u16::from_le_bytes([letter, is_before.into()])
 }
 
 /// A class as one byte. Different letters may share one: the search over-matches.
@@ -584,8 +617,10 @@ mod tests {
             };
             let text: Vec<u8> = (0..length).flat_map(|_| random()).copied().collect();
             let (mut quick, mut thorough) = (Pieces::default(), Pieces::default());
-            quick.read(&text, Symbols::OfUnspacedText);
-            thorough.read(&text, Symbols::All);
+            quick.read(&text, Symbols::All);
+            thorough.clear();
+            thorough.read_any(&text);
+            assert_eq!((&quick.symbols, &quick.starts), (&thorough.symbols, &thorough.starts), "{text:?}");
             let shape = |pieces: &Pieces| -> Vec<_> {
                 let shape = |p: &Piece| (p.start, pieces.letters(p).collect::<Vec<_>>(), p.gap, p.kind, p.joins);
                 pieces.pieces.iter().map(shape).collect()

@@ -17,6 +17,13 @@ pub(crate) struct Found {
     pub(crate) evidence: Evidence,
 }
 
+impl Found {
+    /// The match of a term that this makes fire.
+    pub(crate) fn fires(&self, term: u32) -> Match {
+        Match { span: self.span, term: TermId(term), evidence: self.evidence }
+    }
+}
+
 /// A text in which the terms of an allow set do not fire. Memory for them is kept from message to message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Allowed {
@@ -35,17 +42,17 @@ pub(crate) fn needs_parts(pack: &Pack<'_>, found: &[Found]) -> bool {
 /// sorted; `allowed` is scratch.
 pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>, matches: &mut Vec<Match>) {
     collect_allowed(pack, found, allowed);
-    for found_one in found {
-        for use_ in pack.uses(found_one.pattern).iter().filter(|use_| use_.use_ != USE_ALLOW) {
+    fire(pack, found, allowed, matches);
+    for same in found.chunk_by(|a, b| a.pattern == b.pattern) {
+        let pattern = same[0].pattern;
+        // Once a term, however often its rarest part is there: looking for the others costs as much as they are often.
+        for use_ in pack.uses(pattern).iter().filter(|use_| use_.use_ == USE_ANCHORS) {
             let term = &pack.terms[use_.owner as usize];
-            let fires = |one: &Found| Match { span: one.span, term: TermId(use_.owner), evidence: one.evidence };
-            if is_allowed(allowed, term.allow_set, found_one.span) {
-                continue;
-            }
-            if use_.use_ == USE_FIRES {
-                matches.push(fires(found_one));
-            } else if let Some(parts) = all_parts(pack, term, found, allowed) {
-                matches.extend(parts.iter().flatten().map(fires));
+            let first = |pattern| first(found, allowed, term.allow_set, pattern);
+            if first(pattern).is_some()
+                && let Ok(parts) = all_parts(pack, term, first)
+            {
+                matches.extend(parts.iter().flatten().map(|found| found.fires(use_.owner)));
             }
         }
     }
@@ -77,30 +84,64 @@ fn percent_of(sender: &[u8]) -> u8 {
     if sender.is_empty() { 99 } else { (xxh3_64(sender) % 100) as u8 }
 }
 
-/// The first place of each part of a term, if all are there and nothing excludes it.
-fn all_parts(
+/// Appends to `matches` the terms of one part that fire.
+pub(crate) fn fire<'f>(
+    pack: &Pack<'_>,
+    found: impl IntoIterator<Item = &'f Found>,
+    allowed: &[Allowed],
+    matches: &mut Vec<Match>,
+) {
+    for found in found {
+        for use_ in pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_FIRES) {
+            if !is_allowed(allowed, pack.terms[use_.owner as usize].allow_set, found.span) {
+                matches.push(found.fires(use_.owner));
+            }
+        }
+    }
+}
+
+/// Why a term of several parts does not fire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Unmet {
+    /// The part of this role is not there, or only in texts that are allowed.
+    Missing(u32),
+    /// This excludes the term.
+    Excluded(Found),
+}
+
+/// The first place of each part of a term, if all are there and nothing excludes it; `first` has the first
+/// place of a pattern.
+pub(crate) fn all_parts(
     pack: &Pack<'_>,
     term: &TermRecord,
-    found: &[Found],
-    allowed: &[Allowed],
-) -> Option<[Option<Found>; PARTS_MAX]> {
+    first: impl Fn(u32) -> Option<Found>,
+) -> Result<[Option<Found>; PARTS_MAX], Unmet> {
     let mut places = [None; PARTS_MAX];
     for part in pack.parts(term) {
-        let from = found.partition_point(|one| one.pattern < part.pattern);
-        let mut same = found[from..].iter().take_while(|one| one.pattern == part.pattern);
-        let Some(&first) = same.find(|one| !is_allowed(allowed, term.allow_set, one.span)) else { continue };
+        let Some(first) = first(part.pattern) else { continue };
         if part.role == ROLE_EXCLUDE {
-            return None;
+            return Err(Unmet::Excluded(first));
         }
-        let place: &mut Option<Found> = places.get_mut(part.role as usize)?;
-        if place.is_none_or(|place| first.span < place.span) {
+        let Some(place) = places.get_mut(part.role as usize) else { return Err(Unmet::Missing(part.role)) };
+        if place.is_none_or(|place: Found| first.span < place.span) {
             *place = Some(first);
         }
     }
-    (places.iter().flatten().count() == usize::from(term.parts)).then_some(places)
+    match places.iter().take(term.parts.into()).position(Option::is_none) {
+        Some(missing) => Err(Unmet::Missing(missing as u32)),
+        None => Ok(places),
+    }
 }
 
-fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
+/// The first place of a pattern that is not in an allowed text of the set.
+pub(crate) fn first(found: &[Found], allowed: &[Allowed], set: u32, pattern: u32) -> Option<Found> {
+    let from = found.partition_point(|one| one.pattern < pattern);
+    let mut same = found[from..].iter().take_while(|one| one.pattern == pattern);
+    same.find(|one| !is_allowed(allowed, set, one.span)).copied()
+}
+
+/// Collects the allowed texts among what is found.
+pub(crate) fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
     allowed.clear();
     for found in found {
         let sets = pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_ALLOW);
@@ -116,8 +157,11 @@ fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>)
     }
 }
 
-/// Whether a text of the set covers the span.
-fn is_allowed(allowed: &[Allowed], set: u32, span: Span) -> bool {
+/// Whether a text of the set covers the span. None covers the sender, whose span is empty.
+pub(crate) fn is_allowed(allowed: &[Allowed], set: u32, span: Span) -> bool {
+    if span.start == span.end {
+        return false;
+    }
     let after = allowed.partition_point(|allow| (allow.set, allow.start) <= (set, span.start));
     after.checked_sub(1).is_some_and(|last| allowed[last].set == set && allowed[last].end >= span.end)
 }

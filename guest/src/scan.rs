@@ -6,11 +6,12 @@ use crate::pieces::Pieces;
 use crate::rewrite::Rewrite;
 use crate::rules::{self, Allowed, Found};
 use crate::search::{self, Candidate};
+use crate::senders;
 use crate::sounds::Sounds;
 use crate::spam::{self, Confidence, LinkFinder, Signal, SignalSet};
 use crate::verify::verify;
 use crate::wire::MESSAGE_BYTES_MAX;
-use crate::{Action, Evidence, Field, Match, Message, Pack, Policy, TermId, Verdict, VerdictFlags};
+use crate::{Action, Evidence, Field, Match, Message, Pack, Policy, Span, TermId, Verdict, VerdictFlags};
 
 /// Most matches in one verdict, those in the shadow included. The action takes all matches into account all the same.
 pub const MATCHES_MAX: usize = 64;
@@ -28,6 +29,9 @@ pub struct Scanner<'p> {
     found: Vec<Found>,
     allowed: Vec<Allowed>,
     links: LinkFinder,
+    /// Terms that name hosts of links.
+    linked: Vec<Match>,
+    confidence: Confidence,
 }
 
 impl<'p> Scanner<'p> {
@@ -44,6 +48,8 @@ impl<'p> Scanner<'p> {
             found: Vec::new(),
             allowed: Vec::new(),
             links: LinkFinder::default(),
+            linked: Vec::new(),
+            confidence: Confidence::default(),
         }
     }
 
@@ -58,41 +64,11 @@ impl<'p> Scanner<'p> {
     pub fn scan(&mut self, policy: &Policy, message: &Message<'_>, verdict: &mut Verdict) {
         verdict.matches.clear();
         verdict.flags = VerdictFlags::default();
-        verdict.confidence = Confidence::default();
         let text = cut(message.text, &mut verdict.flags);
 
-        // What the text says as it stands, and as a reader would turn it before reading.
-        self.found.clear();
-        self.read(text);
-        let links = self.read_links(text, &mut verdict.matches);
-        verdict.confidence = self.judge(message, text, links);
-        if !self.pieces.is_utf8 {
-            verdict.flags.insert(VerdictFlags::INVALID_UTF8);
-        }
-        let mut rewrite = core::mem::take(&mut self.rewrite);
-        if self.pieces.watch.may_be_rewritten
-            && let Some(second) = rewrite.read(text)
-        {
-            let (first_found, first_match) = (self.found.len(), verdict.matches.len());
-            self.read(second);
-            let links = self.read_links(second, &mut verdict.matches);
-            let confidence = self.judge(message, second, links);
-            if confidence.unwanted() > verdict.confidence.unwanted() {
-                verdict.confidence = confidence;
-            }
-            for found in &mut self.found[first_found..] {
-                found.span = rewrite.original(found.span);
-                found.evidence = found.evidence.with(Evidence::ENCODED);
-            }
-            for found in &mut verdict.matches[first_match..] {
-                found.span = rewrite.original(found.span);
-                found.evidence = found.evidence.with(Evidence::ENCODED);
-            }
-        }
-        self.rewrite = rewrite;
-        // What both readings found is plain: the evidence of the first comes first.
-        self.found.sort_unstable();
-        self.found.dedup_by_key(|found| (found.pattern, found.span));
+        verdict.flags.insert(self.find(text, message, Parts::WhereLed));
+        verdict.confidence = self.confidence;
+        verdict.matches.extend_from_slice(&self.linked);
 
         // Terms that fire, and what the policy makes of them.
         rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
@@ -111,9 +87,67 @@ impl<'p> Scanner<'p> {
         }
     }
 
-    /// Adds to `matches` the terms that name hosts of links in `text`. Returns the signals of all links.
-    fn read_links(&mut self, text: &[u8], matches: &mut Vec<Match>) -> SignalSet {
-        let pack = self.pack;
+    /// Finds the patterns in a text and in the sender of its message, sorted, and the hosts of its links, asks the
+    /// model, and says what was special.
+    pub(crate) fn find(&mut self, text: &[u8], message: &Message<'_>, parts: Parts) -> VerdictFlags {
+        let mut flags = VerdictFlags::default();
+        // What the text says as it stands, and as a reader would turn it before reading.
+        self.found.clear();
+        self.linked.clear();
+        let sender = message.sender;
+        let mut is_complete = self.find_outside_words(text, sender, Leads::On);
+        self.read(text, parts);
+        let links = self.read_links(text);
+        self.confidence = self.judge(message, text, links);
+        if !self.pieces.is_utf8 {
+            flags.insert(VerdictFlags::INVALID_UTF8);
+        }
+        let mut rewrite = core::mem::take(&mut self.rewrite);
+        if self.pieces.watch.may_be_rewritten
+            && let Some(second) = rewrite.read(text)
+        {
+            let (first_found, first_linked) = (self.found.len(), self.linked.len());
+            self.read(second, parts);
+            let links = self.read_links(second);
+            let confidence = self.judge(message, second, links);
+            if confidence.unwanted() > self.confidence.unwanted() {
+                self.confidence = confidence;
+            }
+            for found in &mut self.found[first_found..] {
+                found.span = rewrite.original(found.span);
+                found.evidence = found.evidence.with(Evidence::ENCODED);
+            }
+            for found in &mut self.linked[first_linked..] {
+                found.span = rewrite.original(found.span);
+                found.evidence = found.evidence.with(Evidence::ENCODED);
+            }
+        }
+        self.rewrite = rewrite;
+        if parts == Parts::Always || rules::needs_parts(self.pack, &self.found) {
+            is_complete &= self.find_outside_words(text, sender, Leads::Nowhere);
+        }
+        if !is_complete {
+            flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+        // What both readings found is plain: the evidence of the first comes first.
+        self.found.sort_unstable();
+        self.found.dedup_by_key(|found| (found.pattern, found.span));
+        flags
+    }
+
+    /// The terms that [`find`](Scanner::find) found by the hosts of links.
+    pub(crate) fn linked(&self) -> &[Match] {
+        &self.linked
+    }
+
+    /// What [`find`](Scanner::find) found, and scratch for the allowed texts among it.
+    pub(crate) fn found(&mut self) -> (&[Found], &mut Vec<Allowed>) {
+        (&self.found, &mut self.allowed)
+    }
+
+    /// Adds to what is linked the terms that name hosts of links in `text`. Returns the signals of all links.
+    fn read_links(&mut self, text: &[u8]) -> SignalSet {
+        let (pack, matches) = (self.pack, &mut self.linked);
         let Some(hosts) = &pack.hosts else {
             // Signals are for the model, which reads no more of a text.
             let text = &text[..text.len().min(spam::SPAM_BYTES_MAX)];
@@ -147,7 +181,7 @@ impl<'p> Scanner<'p> {
     }
 
     /// Adds to what is found the patterns in `text`.
-    fn read(&mut self, text: &[u8]) {
+    fn read(&mut self, text: &[u8], parts: Parts) {
         // Characters to folded pieces and symbols.
         self.pieces.read(text, search::symbols_needed(self.pack));
 
@@ -163,9 +197,31 @@ impl<'p> Scanner<'p> {
         // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
         // at only where the rarest part of some term is there.
         self.verify_candidates(text, Leads::On);
-        if rules::needs_parts(self.pack, &self.found) {
+        if parts == Parts::Always || rules::needs_parts(self.pack, &self.found) {
             self.verify_candidates(text, Leads::Nowhere);
         }
+    }
+
+    /// Adds to what is found the patterns that are no words: the sender, and regular expressions in the text.
+    /// Returns whether all places of them were found.
+    fn find_outside_words(&mut self, text: &[u8], sender: &[u8], leads: Leads) -> bool {
+        let (pack, found) = (self.pack, &mut self.found);
+        let is_wanted = |pattern: u32| (pack.patterns[pattern as usize].uses_count > 0) == (leads == Leads::On);
+        let mut add = |pattern, span| found.push(Found { pattern, span, evidence: Evidence::default() });
+        if !pack.senders.is_empty() {
+            senders::find(pack, sender, |pattern| {
+                if is_wanted(pattern) {
+                    add(pattern, Span::default());
+                }
+            });
+        }
+        let mut is_complete = true;
+        for record in pack.regexes.iter().filter(|record| is_wanted(record.pattern)) {
+            if let Some(regex) = pack.regex(record) {
+                is_complete &= regex.find(text, |span| add(record.pattern, span));
+            }
+        }
+        is_complete
     }
 
     /// Adds to what is found the patterns that sound in `text`.
@@ -208,6 +264,15 @@ fn model_action(policy: &Policy, message: &Message<'_>, text: &[u8], verdict: &m
     action
 }
 
+/// When parts of terms are looked at that lead to nothing by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parts {
+    /// Where the rarest part of some term is there.
+    WhereLed,
+    /// Always: the rarest may be elsewhere.
+    Always,
+}
+
 /// Whether finding a pattern leads to anything by itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Leads {
@@ -216,7 +281,7 @@ enum Leads {
 }
 
 /// The text up to the limit, not splitting a character.
-fn cut<'t>(text: &'t [u8], flags: &mut VerdictFlags) -> &'t [u8] {
+pub(crate) fn cut<'t>(text: &'t [u8], flags: &mut VerdictFlags) -> &'t [u8] {
     if text.len() <= MESSAGE_BYTES_MAX {
         return text;
     }

@@ -241,6 +241,9 @@ fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidat
 
 /// The places where a pattern would begin whose key was found at piece `first`.
 fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut Vec<Candidate>) {
+    if entry.neighbour != 0 && message.rules_out(first, entry.neighbour) {
+        return;
+    }
     let before = usize::from(entry.offset);
     let mut candidate =
         |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });

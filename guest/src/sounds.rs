@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, decode, symbol};
 use crate::pack::{HAN_PAIR, Pack, PatternRecord};
 use crate::pieces::GAP_CHARACTERS_MAX;
-use crate::verify::in_words;
+use crate::verify::{Dropped, in_words};
 use crate::{Evidence, Span};
 
 /// All syllables in the order of their letters, one a line; a syllable is known by its line. Written by
@@ -214,32 +214,47 @@ impl Sounds {
         pattern: &PatternRecord,
         text: &[u8],
         first: usize,
-    ) -> Option<(Span, Evidence)> {
+    ) -> Result<(Span, Evidence), Dropped> {
         let mut unit = first;
         let mut rest = pack.spelling(pattern);
         let mut evidence = Evidence::SOUND;
         while !rest.is_empty() {
             let (code, length) = decode(rest);
             rest = &rest[length..];
-            if self.syllables.get(unit).copied()? != of_han(pack.sounds, code)? {
-                return None;
+            let sound = self.syllables.get(unit).copied();
+            if sound.is_none() || sound != of_han(pack.sounds, code) {
+                return Err(Dropped::Letters);
             }
             if unit > first && self.units[unit].has_gap {
                 // Between characters that merely sound alike, separators would join anything.
                 if self.units[unit].is_han || self.units[unit - 1].is_han {
-                    return None;
+                    return Err(Dropped::Gap);
                 }
                 evidence = evidence.with(Evidence::SEPARATOR);
             }
             unit += 1;
         }
-        let span = Span { start: self.units.get(first)?.start, end: self.units.get(unit.checked_sub(1)?)?.end };
+        let (Some(from), Some(last)) = (self.units.get(first), self.units[..unit].last()) else {
+            return Err(Dropped::Letters);
+        };
+        let span = Span { start: from.start, end: last.end };
         let (start, end) = (span.start as usize, span.end as usize);
         // What is spelled as the pattern is has been found, or dismissed, by its spelling.
         let is_spelled = text[start..end] == *pack.spelling(pattern);
         // Nor are characters of ordinary words there for the sound.
         let is_chance = pattern.flags & HAN_PAIR != 0 && in_words(pack, text, start, end) != [false; 2];
-        (evidence.0 & !pattern.folds == 0 && !is_spelled && !is_chance).then_some((span, evidence))
+        match evidence.0 & !pattern.folds {
+            0 if is_spelled => Err(Dropped::Spelled),
+            0 if is_chance => Err(Dropped::OrdinaryWords),
+            0 => Ok((span, evidence)),
+            folds => Err(Dropped::Folds(Evidence(folds))),
+        }
+    }
+
+    /// Where in the text a syllable begins.
+    #[cfg(feature = "explain")]
+    pub(crate) fn place(&self, syllable: usize) -> u32 {
+        self.units.get(syllable).map_or(0, |unit| unit.start)
     }
 }
 

@@ -159,7 +159,7 @@ impl Evidence {
 /// One term found in a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Match {
-    /// Where, in bytes of the original message. A term of several parts gives one match a part.
+    /// Where, in bytes of the original message; 0 to 0 for the sender. A term of several parts gives one match a part.
     pub span: Span,
     /// Which term of the pack.
     pub term: TermId,

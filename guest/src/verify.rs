@@ -22,18 +22,61 @@ const MASKED_SHARE: u32 = 3;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
 const LITERAL_STARTS_MAX: usize = 8;
 
+/// Why a candidate is not the pattern.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[cfg_attr(not(feature = "explain"), expect(unreachable_pub, reason = "only explanations show it"))]
+pub enum Dropped {
+    /// Other letters stand there.
+    Letters,
+    /// These folds would be needed, and the term does not allow them.
+    Folds(Evidence),
+    /// Both characters are parts of ordinary words around them.
+    OrdinaryWords,
+    /// A word goes on before it.
+    WithinStart,
+    /// A word goes on after it.
+    WithinEnd,
+    /// A word goes on before it and after it.
+    Within,
+    /// The words of the phrase are not parted there, or too far.
+    Joint,
+    /// Too many separators between two letters.
+    Gap,
+    /// Spaces part it elsewhere than between single letters.
+    Pieces,
+    /// Too few plain letters among digits and signs.
+    PlainLetters,
+    /// All of it is in another alphabet, and may be a word there.
+    LookAlikes,
+    /// One letter doubled makes another word.
+    Doubled,
+    /// Too many letters are masked.
+    Masked,
+    /// It is spelled as the term is: its spelling decides, and not its sound.
+    Spelled,
+}
+
 /// Whether `pattern` is spelled in `text` from byte `start` on, and where it ends.
-pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], start: usize) -> Option<(Span, Evidence)> {
+pub(crate) fn verify(
+    pack: &Pack<'_>,
+    pattern: &PatternRecord,
+    text: &[u8],
+    start: usize,
+) -> Result<(Span, Evidence), Dropped> {
     let spelling = pack.spelling(pattern);
+    if let Some(span) = plain(spelling, pattern.flags, text, start) {
+        return Ok((span, Evidence(pattern.adds)));
+    }
     let reading = if pattern.flags & LITERAL != 0 {
-        read_literal_in_run(spelling, text, start)?
+        read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?
     } else {
         read_folded(spelling, pattern, text, start)?
     };
-    if reading.evidence.0 & !pattern.folds != 0
-        || pattern.flags & HAN_PAIR != 0 && in_words(pack, text, reading.start, reading.end) == [true; 2]
-    {
-        return None;
+    if reading.evidence.0 & !pattern.folds != 0 {
+        return Err(Dropped::Folds(Evidence(reading.evidence.0 & !pattern.folds)));
+    }
+    if pattern.flags & HAN_PAIR != 0 && in_words(pack, text, reading.start, reading.end) == [true; 2] {
+        return Err(Dropped::OrdinaryWords);
     }
     // Letters that were pulled together over gaps count only as a word of their own.
     let open = if reading.gap_in_word { 0 } else { pattern.flags };
@@ -46,7 +89,29 @@ pub(crate) fn verify(pack: &Pack<'_>, pattern: &PatternRecord, text: &[u8], star
         evidence = Evidence::MISSPELT;
     }
     let span = Span { start: to_u32(reading.start), end: to_u32(reading.end) };
-    (starts && ends).then_some((span, evidence))
+    match (starts, ends) {
+        (true, true) => Ok((span, evidence)),
+        (false, true) => Err(Dropped::WithinStart),
+        (true, false) => Err(Dropped::WithinEnd),
+        (false, false) => Err(Dropped::Within),
+    }
+}
+
+/// Where a pattern is that is spelled letter by letter in ASCII, as most are, with nothing but spaces or signs
+/// around: what the whole of the reading comes to, in a glance.
+#[inline]
+fn plain(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Span> {
+    let end = start + spelling.len();
+    let is_there = text.get(start..end).is_some_and(|there| there.eq_ignore_ascii_case(spelling));
+    let parts =
+        |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b' ' | b'.' | b',' | b'?' | b':' | b';' | b'\n'));
+    let starts = start.checked_sub(1).is_none_or(|before| parts(Some(&text[before])));
+    let is_plain = is_there && flags & !END_OPEN == 0 && spelling.iter().all(|&byte| is_plain_byte(byte));
+    (is_plain && starts && parts(text.get(end))).then_some(Span { start: to_u32(start), end: to_u32(end) })
+}
+
+fn is_plain_byte(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b' '
 }
 
 /// Which of two characters side by side are part of ordinary words: the first, of one with the character
@@ -98,11 +163,11 @@ impl Reading {
 }
 
 /// Reads letter by letter, folding.
-fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Reading> {
+fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Result<Reading, Dropped> {
     let mut reading = Reading::new(start);
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
-    let mut current = letters.next()?;
+    let mut current = letters.next().ok_or(Dropped::Letters)?;
     let mut next = letters.next();
     let mut run = 0;
     let mut word = Word::default();
@@ -157,18 +222,18 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
                     (evidence.with(Evidence::REPEAT), false)
                 }
                 _ if is_satisfied && next.is_none() => break,
-                _ => return None,
+                _ => return Err(Dropped::Letters),
             },
         };
         let script = if masks { Script::Spaced } else { script(code) };
         if advances && next.is_some_and(|next| next.joint) {
             if gap.characters == 0 || gap.characters > JOINT_CHARACTERS_MAX {
-                return None;
+                return Err(Dropped::Joint);
             }
             word.end(&mut reading)?;
         } else if gap.characters > 0 && run > 0 {
             if gap.characters > GAP_CHARACTERS_MAX {
-                return None;
+                return Err(Dropped::Gap);
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
             let unspaced = |script| script == Script::Unspaced;
@@ -178,7 +243,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             }
         }
         if advances {
-            (current, next) = (next?, letters.next());
+            (current, next) = (next.ok_or(Dropped::Letters)?, letters.next());
             run = 0;
         }
         if advances || run == 0 || gap.characters > 0 {
@@ -204,20 +269,26 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         previous_script = Some(script);
     }
     if next.is_some() || run < current.run {
-        return None;
+        return Err(Dropped::Letters);
     }
     let is_long = leet_letters + plain_letters >= LEET_LONG_LETTERS;
     let leet_max = if is_long { 2 * plain_letters } else { plain_letters };
-    if leet_letters > leet_max || only_look_alikes || repeated_letters == 1 && !has_long_run {
-        return None;
+    if leet_letters > leet_max {
+        return Err(Dropped::PlainLetters);
+    }
+    if only_look_alikes {
+        return Err(Dropped::LookAlikes);
+    }
+    if repeated_letters == 1 && !has_long_run {
+        return Err(Dropped::Doubled);
     }
     if masked_letters > 0 && (plain_letters <= MASKED_SHARE || masked_letters * MASKED_SHARE > plain_letters) {
-        return None;
+        return Err(Dropped::Masked);
     }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
     reading.is_short = plain_letters + leet_letters <= SHORT_WORD_LETTERS;
-    Some(reading)
+    Ok(reading)
 }
 
 /// Whether a sign stands in the place of the wanted letter: within a word, and that letter is not behind it
@@ -270,15 +341,15 @@ impl Word {
     }
 
     /// Ends the word: spaces may stand between single letters only, so that `the rapist` is two words.
-    fn end(&mut self, reading: &mut Reading) -> Option<()> {
+    fn end(&mut self, reading: &mut Reading) -> Result<(), Dropped> {
         self.has_long_piece |= self.piece_letters > 1;
         if self.has_space && self.has_long_piece {
-            return None;
+            return Err(Dropped::Pieces);
         }
         reading.gap_in_word |= self.has_gap;
         reading.spaced_out |= self.has_space;
         *self = Word::default();
-        Some(())
+        Ok(())
     }
 }
 

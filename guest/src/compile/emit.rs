@@ -13,6 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
 use super::ordinary::{self, Chinese};
+use super::regex::Automata;
 use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use super::{Variants, variants};
@@ -21,10 +22,10 @@ use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, 
 use crate::letters::Letters;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
-    PartRecord, PatternRecord, ROLE_EXCLUDE, SECTION_ALIGN, SECTIONS, START_OPEN, TermRecord, Text, USE_ALLOW,
-    USE_ANCHORS, USE_FIRES, UseRecord, seal,
+    PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER, START_OPEN,
+    TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
-use crate::pieces::class_byte;
+use crate::pieces::{class_byte, word_neighbour};
 use crate::search::{
     GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
     prefix_key, start_key, window_key,
@@ -57,6 +58,8 @@ pub(super) struct Builder {
     homophones: Option<u32>,
     /// Made when the first term asks for it.
     chinese: Option<Chinese>,
+    regexes: Vec<RegexRecord>,
+    automata: Vec<u16>,
 }
 
 impl Builder {
@@ -100,12 +103,14 @@ impl Builder {
             let number = self.pattern(pattern, None);
             self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
         }
+        self.regexes(&parsed.regexes);
     }
 
     pub(super) fn term(&mut self, context: &TermContext, text: &str, mut parsed: ParsedTerm) {
         let anchor = rarest_part(&parsed);
         variants::expand(&mut parsed, context.variants, &mut self.chinese);
         let allow_set = self.allow_homophones(context.allow_set, &parsed);
+        let regexes = core::mem::take(&mut parsed.regexes);
         let owner = to_u32(self.terms.len());
         let text = self.text(text);
         let parts_first = self.parts.len();
@@ -133,12 +138,33 @@ impl Builder {
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),
         });
+        self.regexes(&regexes);
+    }
+
+    /// Adds the automata of regular expressions whose patterns are there.
+    fn regexes(&mut self, regexes: &[Automata]) {
+        for automata in regexes {
+            let is = |pattern: &PatternRecord| pattern.flags == REGEX && self.spelling(pattern) == automata.source;
+            let pattern = self.patterns.iter().rposition(is).map_or(u32::MAX, to_u32);
+            if self.regexes.iter().all(|known| known.pattern != pattern) {
+                let [ends, starts] = [&automata.ends, &automata.starts].map(|one| one.append_to(&mut self.automata));
+                self.regexes.push(RegexRecord { pattern, ends, starts });
+            }
+        }
+    }
+
+    /// The patterns that are senders, as they are looked up.
+    fn senders(&self) -> Vec<u32> {
+        let is_sender = |&number: &u32| self.patterns[number as usize].flags & SENDER != 0;
+        let mut senders: Vec<u32> = (0..to_u32(self.patterns.len())).filter(is_sender).collect();
+        senders.sort_by_key(|&number| self.spelling(&self.patterns[number as usize]));
+        senders
     }
 
     /// A term that no pattern makes fire, but hosts; of whatever path, if it names one.
     pub(super) fn hosts(&mut self, context: &TermContext, text: &str, hosts: impl IntoIterator<Item = String>) {
         let owner = to_u32(self.terms.len());
-        self.term(context, text, ParsedTerm { parts: 1, patterns: Vec::new() });
+        self.term(context, text, ParsedTerm { parts: 1, patterns: Vec::new(), regexes: Vec::new() });
         self.hosts.extend(hosts.into_iter().map(|host| (host, owner)));
     }
 
@@ -221,6 +247,7 @@ impl Builder {
         let uses = self.order_uses();
         let index = self.index();
         let hosts = crate::urls::write(&self.hosts);
+        let senders = self.senders();
         let sections: [&[u8]; SECTIONS] = [
             &self.strings,
             cast_slice(&self.categories),
@@ -236,6 +263,9 @@ impl Builder {
             cast_slice(&index.entries),
             cast_slice(&index.sounds),
             cast_slice(&index.ordinary),
+            cast_slice(&senders),
+            cast_slice(&self.regexes),
+            cast_slice(&self.automata),
             origin.as_bytes(),
             &self.model,
             &hosts,
@@ -266,10 +296,10 @@ impl Builder {
         let mut starts: [BTreeSet<u64>; GRAMS] = Default::default();
         let mut letters_max = 0;
         let counts = self.count_windows();
-        for (number, pattern) in (0u32..).zip(&self.patterns) {
+        for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
             let key = match words(self.spelling(pattern), pattern.flags) {
                 Some(words) => rarest_word(&words),
-                None => rarest_window(&symbols(self.spelling(pattern)), &counts),
+                None => rarest_window(self.spelling(pattern), &counts),
             };
             let key_offset = key.offset;
             let sound_key = self.sound_key(pattern);
@@ -278,8 +308,8 @@ impl Builder {
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
                 for letters in masked(&key.letters) {
-                    let key = word_key(&letters);
-                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour: 0 });
+                    let (key, neighbour) = (word_key(&letters), key.neighbour);
+                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
                     starts[WORD].extend(start_of(&letters));
                 }
             }
@@ -352,7 +382,7 @@ impl Builder {
     /// How many patterns share each window, hashed into slots; at least 1 everywhere.
     fn count_windows(&self) -> Vec<u32> {
         let mut counts = vec![1u32; COUNT_SLOTS];
-        for pattern in &self.patterns {
+        for pattern in self.patterns.iter().filter(|pattern| is_of_letters(pattern)) {
             if words(self.spelling(pattern), pattern.flags).is_none() {
                 let symbols = symbols(self.spelling(pattern));
                 let (_, size) = window_size(&symbols);
@@ -375,9 +405,17 @@ struct Index {
     entries: Vec<EntryRecord>,
 }
 
-/// The part of a term that is likely to be the rarest.
+/// Whether a pattern is found by its letters.
+fn is_of_letters(pattern: &PatternRecord) -> bool {
+    pattern.flags & (SENDER | REGEX) == 0
+}
+
+/// The part of a term that is likely to be the rarest, or else that is searched at the least cost.
 fn rarest_part(parsed: &ParsedTerm) -> u32 {
     let rarity = |pattern: &ParsedPattern| {
+        if pattern.flags & (SENDER | REGEX) != 0 {
+            return (false, 0);
+        }
         let is_common = COMMON_WORDS.contains(&format!(" {} ", pattern.spelling));
         (!is_common, pattern.spelling.chars().filter(|&c| symbol(c as u32) > SEPARATOR).count())
     };
@@ -474,6 +512,11 @@ fn rarest_word(words: &[PatternWord]) -> Key {
     } else {
         words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
     };
+    let neighbour = rarest.map_or(0, |(offset, _)| {
+        let beside = |beside: usize, is_before| Some(word_neighbour(*words.get(beside)?.letters.first()?, is_before));
+        let before = || beside(offset.checked_sub(1)?, true);
+        beside(offset + 1, false).or_else(before).unwrap_or(0)
+    });
     let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
         return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };
     };
@@ -482,19 +525,12 @@ fn rarest_word(words: &[PatternWord]) -> Key {
             kind: PREFIX,
             key: prefix_key(&word.letters[..prefix(word)]),
             offset,
-            neighbour: 0,
+            neighbour,
             is_spaced: true,
             letters: word.letters.clone(),
         };
     }
-    Key {
-        kind: WORD,
-        key: word_key(&word.letters),
-        offset,
-        neighbour: 0,
-        is_spaced: true,
-        letters: word.letters.clone(),
-    }
+    Key { kind: WORD, key: word_key(&word.letters), offset, neighbour, is_spaced: true, letters: word.letters.clone() }
 }
 
 fn word_key(letters: &[u8]) -> u64 {
@@ -542,17 +578,20 @@ fn window_size(symbols: &[Symbol]) -> (usize, usize) {
     WINDOWS.into_iter().rfind(|&(_, size)| size <= symbols.len()).unwrap_or(WINDOWS[0])
 }
 
-fn rarest_window(symbols: &[Symbol], counts: &[u32]) -> Key {
+fn rarest_window(spelling: &str, counts: &[u32]) -> Key {
+    let symbols = &symbols(spelling)[..];
     let (kind, size) = window_size(symbols);
     let rarest = symbols
         .windows(size)
         .enumerate()
         .map(|(offset, window)| (offset, window_key(window), window.iter().all(|&symbol| symbol < CLASS_COMPUTED)))
-        .min_by_key(|&(_, key, is_spaced)| {
+        .min_by_key(|&(_, key, is_listed)| {
             let letters: u32 = (0..4).map(|place| commonness(key >> (16 * place) & 0xFFFF)).sum();
-            (is_spaced, letters + 16 * counts[count_slot(key)].ilog2())
+            (is_listed, letters + 16 * counts[count_slot(key)].ilog2())
         });
-    let (offset, key, is_spaced) = rarest.unwrap_or_default();
+    let (offset, key, _) = rarest.unwrap_or_default();
+    // A text without such letters does not have the pattern, whatever the window.
+    let is_spaced = !spelling.chars().any(|c| matches!(script(c as u32), Script::Unspaced | Script::Hangul));
     let before = offset.checked_sub(1).and_then(|before| symbols.get(before));
     let neighbour = symbols.get(offset + size).or(before).copied().unwrap_or_default();
     Key { kind, key, offset: to_u16(offset), neighbour, is_spaced, letters: Vec::new() }

@@ -10,6 +10,7 @@ mod lint;
 mod list;
 mod ordinary;
 mod policy;
+mod regex;
 mod schema;
 mod taxonomy;
 mod term;
@@ -28,7 +29,7 @@ pub use self::diagnostic::{Diagnostic, Fix, Level};
 pub use self::examples::{Examples, test};
 pub use self::lint::{TermCheck, check_term, lint};
 pub use self::list::{Entry, EntryAt, List, Status};
-pub use self::policy::{FailurePolicy, PolicySource};
+pub use self::policy::{FailurePolicy, PolicyRow, PolicySource};
 pub use self::schema::Written;
 pub use self::taxonomy::{Taxonomy, TaxonomyCategory};
 

@@ -124,7 +124,6 @@ struct Override {
     field: Option<FieldName>,
     severity: Option<u8>,
     action: ActionName,
-    #[expect(dead_code, reason = "a note is for people; the schema only has to admit it")]
     note: Option<String>,
 }
 
@@ -138,7 +137,6 @@ struct Floor {
     /// This severity and graver ones; all if not given.
     min_severity: Option<u8>,
     min_action: ActionName,
-    #[expect(dead_code, reason = "a note is for people; the schema only has to admit it")]
     note: Option<String>,
 }
 
@@ -172,6 +170,30 @@ impl Floor {
             && same_field
             && same_severity
     }
+}
+
+impl Override {
+    fn fits(&self, category: &str, channel: &str, field: Field, severity: u8) -> bool {
+        self.category.as_ref().is_none_or(|wanted| is_within(category, wanted))
+            && self.channel.as_ref().is_none_or(|wanted| wanted == channel)
+            && self.field.is_none_or(|wanted| wanted.0 == field)
+            && self.severity.is_none_or(|wanted| wanted == severity)
+    }
+}
+
+/// What decides about a match.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PolicyRow<'a> {
+    /// The channel whose row it is.
+    pub channel: &'a str,
+    /// What the row of the channel says for the severity.
+    pub usual: Action,
+    /// The override that goes before it: which in the file, from 1, and its note.
+    pub overridden: Option<(usize, Option<&'a str>)>,
+    /// The floor that makes it stricter still: the mildest action that it leaves, and its note.
+    pub floor: Option<(Action, Option<&'a str>)>,
+    /// What holds.
+    pub action: Action,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -280,19 +302,30 @@ impl PolicySource {
             no_opt_out: rule(channel.no_opt_out),
         });
         let lists = Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
-            let (name, actions) = &self.channels[channel];
-            let fits = |over: &&Override| {
-                over.category.as_ref().is_none_or(|wanted| is_within(categories[category], wanted))
-                    && over.channel.as_ref().is_none_or(|wanted| wanted == name)
-                    && over.field.is_none_or(|wanted| wanted.0 == field)
-                    && over.severity.is_none_or(|wanted| wanted == severity)
-            };
-            let usual = [actions.s1, actions.s2, actions.s3, actions.s4][usize::from(severity) - 1];
-            let own = self.overrides.iter().find(fits).map_or(usual, |over| over.action).0;
-            let floors = self.floors.iter().filter(|floor| floor.holds(categories[category], name, field, severity));
-            floors.map(|floor| floor.min_action.0).fold(own, Action::max)
+            self.row(channel, categories[category], field, severity).action
         });
         lists.with_model(self.model.policy(), marketing.collect())
+    }
+
+    /// What decides about a match of that category and severity, 1 to 4, on a channel by its number.
+    ///
+    /// # Panics
+    /// If there is no such channel.
+    #[must_use]
+    pub fn row(&self, channel: usize, category: &str, field: Field, severity: u8) -> PolicyRow<'_> {
+        let (name, actions) = &self.channels[channel];
+        let usual = [actions.s1, actions.s2, actions.s3, actions.s4][usize::from(severity).clamp(1, 4) - 1].0;
+        let over = (1..).zip(&self.overrides).find(|(_, over)| over.fits(category, name, field, severity));
+        let own = over.map_or(usual, |(_, over)| over.action.0);
+        let floors = self.floors.iter().filter(|floor| floor.holds(category, name, field, severity));
+        let floor = floors.filter(|floor| floor.min_action.0 > own).max_by_key(|floor| floor.min_action.0);
+        PolicyRow {
+            channel: name,
+            usual,
+            overridden: over.map(|(number, over)| (number, over.note.as_deref())),
+            floor: floor.map(|floor| (floor.min_action.0, floor.note.as_deref())),
+            action: floor.map_or(own, |floor| floor.min_action.0),
+        }
     }
 
     /// What a message gets when the filter fails on it, by channel number.

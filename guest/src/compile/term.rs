@@ -9,6 +9,8 @@
 //! {a|b}          alternatives inside one part
 //! url:evil.com   a link to this host or one below it; url:evil.com/x, to paths that begin so
 //! lit:NaCl       these very characters, nothing folded
+//! from:1069*     the sender, whole or, with *, its beginning; may be a part
+//! re:[a-z]+\d{6}  a regular expression on the text as it stands; may be a part, and ends at & and ~
 //! \& \~ \* \{ \} \| \# \\   the sign itself;   two spaces and # begin a comment
 //! ```
 
@@ -18,11 +20,16 @@ use std::vec;
 use std::vec::Vec;
 
 use super::diagnostic::Finding;
+use super::regex::{self, Automata};
 use crate::Evidence;
 use crate::letters::Letters;
-use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, ROLE_EXCLUDE, START_OPEN};
+use crate::pack::{
+    END_OPEN, HAN_PAIR, LITERAL, PARTS_MAX, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN,
+};
 use crate::rewrite::spelled;
+use crate::senders;
 use crate::spam::fold_url;
+use crate::wire::SENDER_BYTES_MAX;
 
 /// Most alternatives that the braces of one part may multiply to.
 const ALTERNATIVES_MAX: usize = 1024;
@@ -33,6 +40,8 @@ pub(crate) struct ParsedTerm {
     /// How many parts must be there.
     pub(crate) parts: u8,
     pub(crate) patterns: Vec<ParsedPattern>,
+    /// What its regular expressions are searched with.
+    pub(crate) regexes: Vec<Automata>,
 }
 
 /// One spelling to search for.
@@ -83,57 +92,76 @@ pub(crate) fn host(term: &str) -> Option<Result<String, Placed>> {
 pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm, Placed> {
     if let Some(literal) = term.strip_prefix("lit:") {
         let pattern = literal_pattern(literal).map_err(|finding| (4, finding))?;
-        return Ok(ParsedTerm { parts: 1, patterns: vec![pattern] });
+        return Ok(ParsedTerm { parts: 1, patterns: vec![pattern], regexes: Vec::new() });
     }
-    for prefix in ["re:", "from:"] {
-        if term.starts_with(prefix) {
-            let message = format!("`{prefix}` terms are not read by this version");
-            return Err((0, Finding::error("T006", message, "write a word, a phrase, `a&b` or `lit:` instead")));
+    let (mut patterns, mut regexes) = (Vec::new(), Vec::new());
+    let (parts, roles) = parts(term)?;
+    for Part { role, at: part_at, text } in roles {
+        let trimmed = text.trim_start();
+        let at = part_at + text.len() - trimmed.len();
+        if let Some(source) = trimmed.strip_prefix("re:") {
+            let automata =
+                regex::build(source.trim_end()).map_err(|(offset, finding)| (at + "re:".len() + offset, finding))?;
+            patterns.push(pattern(role, REGEX, automata.source.clone()).map_err(|finding| (at, finding))?);
+            regexes.push(automata);
+            continue;
         }
-    }
-    let signs = signs(term)?;
-
-    let mut excluded = false;
-    let mut roles: Vec<(u32, Vec<Sign>)> = vec![(0, Vec::new())];
-    let mut parts = 1u8;
-    for &sign in &signs {
-        if sign.is('~') {
-            excluded = true;
-            roles.push((ROLE_EXCLUDE, Vec::new()));
-        } else if sign.is('&') {
-            if excluded {
-                let message = "`&` after `~`";
-                return Err((sign.at, Finding::error("T006", message, "put all parts joined by `&` first: `a&b~c`")));
-            }
-            if usize::from(parts) == PARTS_MAX {
-                let message = format!("more than {PARTS_MAX} parts");
-                return Err((sign.at, Finding::error("T006", message, "leave out the parts that matter least")));
-            }
-            roles.push((parts.into(), Vec::new()));
-            parts += 1;
-        } else if let Some((_, part)) = roles.last_mut() {
-            part.push(sign);
-        }
-    }
-
-    let mut patterns = Vec::new();
-    for (role, part) in roles {
-        let at = part.first().map_or(term.len(), |sign| sign.at);
-        for spelling in alternatives(&part)? {
-            let pattern = word_pattern(role, &spelling).map_err(|finding| (at, finding))?;
+        let sender = trimmed.strip_prefix("from:");
+        let signs = sender.map_or_else(|| signs(part_at, text), |sender| signs(at + "from:".len(), sender))?;
+        let at = signs.first().map_or(term.len(), |sign| sign.at);
+        for spelling in alternatives(&signs)? {
+            let parsed = if sender.is_some() { sender_pattern(role, &spelling) } else { word_pattern(role, &spelling) };
+            let pattern = parsed.map_err(|finding| (at, finding))?;
             if let Some(warning) = too_short(&pattern) {
                 warnings.push((at, warning));
             }
             patterns.push(pattern);
         }
     }
-    Ok(ParsedTerm { parts, patterns })
+    Ok(ParsedTerm { parts, patterns, regexes })
 }
 
-/// Resolves the escapes.
-fn signs(term: &str) -> Result<Vec<Sign>, Placed> {
-    let mut signs = Vec::new();
+/// What stands between `&` and `~`.
+struct Part<'t> {
+    role: u32,
+    /// Where in the term it begins.
+    at: usize,
+    text: &'t str,
+}
+
+/// The parts of a term, and how many must be there.
+fn parts(term: &str) -> Result<(u8, Vec<Part<'_>>), Placed> {
+    let mut roles = Vec::new();
+    let (mut role, mut count, mut start) = (0, 1u8, 0);
     let mut chars = term.char_indices();
+    while let Some((at, char)) = chars.next() {
+        match char {
+            '\\' => drop(chars.next()),
+            '&' if role == ROLE_EXCLUDE => {
+                let message = "`&` after `~`";
+                return Err((at, Finding::error("T006", message, "put all parts joined by `&` first: `a&b~c`")));
+            }
+            '&' if usize::from(count) == PARTS_MAX => {
+                let message = format!("more than {PARTS_MAX} parts");
+                return Err((at, Finding::error("T006", message, "leave out the parts that matter least")));
+            }
+            '&' | '~' => {
+                roles.push(Part { role, at: start, text: &term[start..at] });
+                start = at + 1;
+                role = if char == '~' { ROLE_EXCLUDE } else { count.into() };
+                count += u8::from(char == '&');
+            }
+            _ => {}
+        }
+    }
+    roles.push(Part { role, at: start, text: &term[start..] });
+    Ok((count, roles))
+}
+
+/// Resolves the escapes of a part that begins at `start`.
+fn signs(start: usize, part: &str) -> Result<Vec<Sign>, Placed> {
+    let mut signs = Vec::new();
+    let mut chars = part.char_indices().map(|(at, char)| (start + at, char));
     while let Some((at, char)) = chars.next() {
         if char != '\\' {
             signs.push(Sign { at, char, escaped: false });
@@ -221,6 +249,27 @@ fn word_pattern(role: u32, spelling: &[Sign]) -> Result<ParsedPattern, Finding> 
     checked(role, flags, spelled(&spelling))
 }
 
+/// A sender, with `*` at its end if only its beginning is given.
+fn sender_pattern(role: u32, sender: &[Sign]) -> Result<ParsedPattern, Finding> {
+    let (flags, sender) = match trim(sender) {
+        [inner @ .., star] if star.is('*') => (SENDER | END_OPEN, inner),
+        all => (SENDER, all),
+    };
+    if sender.iter().any(|sign| sign.is('*')) {
+        let help = "a sender is given whole, as from:106912, or by its beginning, as from:1069*";
+        return Err(Finding::error("T006", "`*` inside a sender", help));
+    }
+    let folded: String = sender.iter().filter_map(|sign| char::from_u32(senders::fold(sign.char as u32))).collect();
+    if folded.is_empty() {
+        return Err(Finding::error("T014", "no sender", "write its number or name after `from:`"));
+    }
+    if folded.len() > SENDER_BYTES_MAX {
+        let message = format!("a sender longer than {SENDER_BYTES_MAX} bytes");
+        return Err(Finding::error("T008", message, "give its beginning, with `*` at the end"));
+    }
+    pattern(role, flags, folded)
+}
+
 /// These very characters.
 fn literal_pattern(literal: &str) -> Result<ParsedPattern, Finding> {
     checked(0, LITERAL, literal.into())
@@ -230,14 +279,18 @@ fn checked(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Find
     let is_han = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
     let is_pair = flags & LITERAL == 0 && spelling.chars().count() == 2 && spelling.chars().all(is_han);
     let flags = if is_pair { flags | HAN_PAIR } else { flags };
-    let pattern = ParsedPattern { role, flags, spelling, folds: 0, adds: Evidence::default() };
-    if Letters::new(pattern.spelling.as_bytes()).next().is_none() {
+    if Letters::new(spelling.as_bytes()).next().is_none() {
         return Err(Finding::error(
             "T014",
             "nothing to search for: no letter or digit",
             "write a word, or remove the line",
         ));
     }
+    pattern(role, flags, spelling)
+}
+
+fn pattern(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Finding> {
+    let pattern = ParsedPattern { role, flags, spelling, folds: 0, adds: Evidence::default() };
     if pattern.spelling.chars().count() > PATTERN_LETTERS_MAX {
         let message = format!("longer than {PATTERN_LETTERS_MAX} letters");
         return Err(Finding::error("T008", message, "take the most telling part of it"));
@@ -246,6 +299,9 @@ fn checked(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Find
 }
 
 fn too_short(pattern: &ParsedPattern) -> Option<Finding> {
+    if pattern.flags & SENDER != 0 {
+        return None;
+    }
     let mut letters = Letters::new(pattern.spelling.as_bytes());
     let (Some(letter), None) = (letters.next(), letters.next()) else { return None };
     (letter.run == 1).then(|| {

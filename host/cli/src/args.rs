@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
+use tamis_guest::Field;
 use tamis_guest::compile::Variants;
 
 use crate::lists::ListsArgs;
@@ -21,6 +22,8 @@ const EXIT_CODES: &str = "Exit codes: 0 all messages allowed, 1 some message was
 pub(crate) enum Command {
     /// Judge messages
     Check(CheckArgs),
+    /// Show why a message has its verdict
+    Explain(ExplainArgs),
     /// Keep word lists: check, change, compare, import and export them
     Lists(ListsArgs),
     /// Compile lists to a pack
@@ -200,6 +203,58 @@ pub(crate) struct BundleSourceArgs {
     /// How often to look for a new one, in seconds; a folder is also watched
     #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) every: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ExplainFormat {
+    /// For people
+    Text,
+    /// One document
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum FieldArg {
+    /// The text of a message
+    Body,
+    /// An account name, nickname or profile line
+    Name,
+    /// Text out of an uploaded file
+    Upload,
+}
+
+impl From<FieldArg> for Field {
+    fn from(field: FieldArg) -> Field {
+        match field {
+            FieldArg::Body => Field::Body,
+            FieldArg::Name => Field::Name,
+            FieldArg::Upload => Field::Upload,
+        }
+    }
+}
+
+/// Shows why a message has its verdict: what it was folded to, what was found and why it counts or does not,
+/// and what the policy makes of it. Runs without the sandbox, on the code that the sandbox holds.
+#[derive(Debug, ArgGroup)]
+#[command(after_help = EXIT_CODES)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) sources: SourceArgs,
+    /// Channel it came over, as the policy names it [default: the policy's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) channel: Option<String>,
+    /// What the text is
+    #[arg(long, value_enum, default_value_t = FieldArg::Body)]
+    pub(crate) field: FieldArg,
+    /// Who sent it
+    #[arg(long, value_name = "SENDER", default_value = "")]
+    pub(crate) sender: String,
+    /// How to show it
+    #[arg(long, value_enum, default_value_t = ExplainFormat::Text)]
+    pub(crate) format: ExplainFormat,
+    /// The message
+    #[arg(value_name = "MESSAGE")]
+    pub(crate) message: String,
 }
 
 /// Compiles lists to a pack, which loads in milliseconds. A pack fits the version that made it.

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let outcome = match &args.command {
         Command::Check(args) => commands::check::run(args),
+        Command::Explain(args) => commands::explain::run(args),
         Command::Lists(args) => lists::run(args),
         Command::Compile(args) => commands::compile::run(args),
         Command::Admit { limits } => commands::admit::run(limits),

@@ -24,10 +24,10 @@ const SURE: u16 = 500;
 /// Most reasons of it that are shown.
 const REASONS_MAX: usize = 5;
 
-const BOLD: Style = Style::new().bold();
-const DIM: Style = Style::new().dimmed();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
 
-fn color(action: Action) -> Style {
+pub(crate) fn color(action: Action) -> Style {
     match action {
         Action::Allow => AnsiColor::Green.on_default(),
         Action::Flag | Action::Mask => AnsiColor::Yellow.on_default(),
@@ -53,17 +53,7 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
     let is_exact = text.len() == line.text.len();
     let all = || judged.verdict.matches.iter().chain(&judged.verdict.shadow);
     let spans: Vec<Span> = if is_exact { all().map(|found| found.span).collect() } else { Vec::new() };
-    let lines = wrapped(&text).filter(|row| spans.is_empty() || row.iter().any(|(at, _)| is_marked(&spans, *at)));
-    for row in lines.take(if spans.is_empty() { 1 } else { LINES_MAX }) {
-        let graphemes: String = row.iter().map(|(_, grapheme)| &grapheme[..]).collect();
-        writeln!(out, "   | {}", graphemes.trim_end())?;
-        let mark =
-            |(at, grapheme): &(usize, String)| if is_marked(&spans, *at) { "^" } else { " " }.repeat(grapheme.width());
-        let marks: String = row.iter().map(mark).collect();
-        if !marks.trim_end().is_empty() {
-            writeln!(out, "   | {style}{}{style:#}", marks.trim_end())?;
-        }
-    }
+    marked(out, &text, &spans, style)?;
     if let Some(failure) = &judged.failure {
         writeln!(out, "   = the filter failed on this message: {failure}")?;
     }
@@ -115,6 +105,22 @@ fn terms(out: &mut impl Write, kind: &str, matches: &[Match], pack: &Pack<'_>) -
     Ok(())
 }
 
+/// Writes the lines of a text that hold a span, with carets under it; without spans, the first line.
+pub(crate) fn marked(out: &mut impl Write, text: &str, spans: &[Span], style: Style) -> io::Result<()> {
+    let lines = wrapped(text).filter(|row| spans.is_empty() || row.iter().any(|(at, _)| is_marked(spans, *at)));
+    for row in lines.take(if spans.is_empty() { 1 } else { LINES_MAX }) {
+        let graphemes: String = row.iter().map(|(_, grapheme)| &grapheme[..]).collect();
+        writeln!(out, "   | {}", graphemes.trim_end())?;
+        let mark =
+            |(at, grapheme): &(usize, String)| if is_marked(spans, *at) { "^" } else { " " }.repeat(grapheme.width());
+        let marks: String = row.iter().map(mark).collect();
+        if !marks.trim_end().is_empty() {
+            writeln!(out, "   | {style}{}{style:#}", marks.trim_end())?;
+        }
+    }
+    Ok(())
+}
+
 fn is_marked(spans: &[Span], at: usize) -> bool {
     spans.iter().any(|span| (span.start as usize..span.end as usize).contains(&at))
 }
@@ -140,7 +146,7 @@ fn wrapped(text: &str) -> impl Iterator<Item = Vec<(usize, String)>> {
 
 /// A grapheme as a terminal can show it: control characters could write over what stands beside them,
 /// invisible ones would hide.
-fn shown(grapheme: &str) -> String {
+pub(crate) fn shown(grapheme: &str) -> String {
     let visible = |c: char| match c {
         '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{AD}' => '·',
         c if c.is_control() => ' ',
@@ -149,7 +155,7 @@ fn shown(grapheme: &str) -> String {
     grapheme.chars().map(visible).collect()
 }
 
-fn shortened(term: &str) -> String {
+pub(crate) fn shortened(term: &str) -> String {
     if term.chars().count() <= TERM_MAX {
         return term.to_owned();
     }

@@ -4,3 +4,4 @@ pub(crate) mod admit;
 pub(crate) mod bench;
 pub(crate) mod check;
 pub(crate) mod compile;
+pub(crate) mod explain;

@@ -135,14 +135,10 @@ impl<'p> Scanner<'p> {
         flags
     }
 
-    /// The terms that [`find`](Scanner::find) found by the hosts of links.
-    pub(crate) fn linked(&self) -> &[Match] {
-        &self.linked
-    }
-
-    /// What [`find`](Scanner::find) found, and scratch for the allowed texts among it.
-    pub(crate) fn found(&mut self) -> (&[Found], &mut Vec<Allowed>) {
-        (&self.found, &mut self.allowed)
+    /// What [`find`](Scanner::find) found: patterns, and the terms that name hosts of links; and scratch for the
+    /// allowed texts among it.
+    pub(crate) fn found(&mut self) -> (&[Found], &[Match], &mut Vec<Allowed>) {
+        (&self.found, &self.linked, &mut self.allowed)
     }
 
     /// Adds to what is linked the terms that name hosts of links in `text`. Returns the signals of all links.

@@ -156,7 +156,7 @@ impl<'p> Stream<'p> {
         let pack = self.scanner.pack();
         let flags = self.scanner.find(&self.window[..end], &self.origin, Parts::Always);
         self.verdict.flags.insert(flags);
-        let (found, allowed) = self.scanner.found();
+        let (found, linked, allowed) = self.scanner.found();
         rules::collect_allowed(pack, found, allowed);
         let places = self.counted..counts_to;
         let counts = |found: &&Found| places.contains(&(found.span.start as usize));
@@ -165,8 +165,7 @@ impl<'p> Stream<'p> {
         // Terms of one part fire where they are, and what allows them is within the window.
         self.matches.clear();
         rules::fire(pack, found.iter().filter(counts), allowed, &mut self.matches);
-        let linked = self.scanner.linked().iter().filter(|found| places.contains(&(found.span.start as usize)));
-        self.matches.extend(linked);
+        self.matches.extend(linked.iter().filter(|found| places.contains(&(found.span.start as usize))));
         self.matches.iter_mut().for_each(|found| found.span = in_upload(found.span));
 
         // Of the others the first place of each part is kept.

@@ -74,6 +74,8 @@ pub enum Way {
     Sender,
     /// As a regular expression.
     Regex,
+    /// As the host of a link.
+    Link,
 }
 
 impl Way {
@@ -87,6 +89,7 @@ impl Way {
             Way::SoundOfSecondReading => "sound-of-second-reading",
             Way::Sender => "sender",
             Way::Regex => "regex",
+            Way::Link => "link",
         }
     }
 }
@@ -213,6 +216,7 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
         tracer.read(&second, Way::SecondReading, |span| rewrite.original(span));
     }
     tracer.find_outside_words(text, message.sender);
+    tracer.add_links(&verdict);
     let Tracer { readings, mut candidates, mut found, .. } = tracer;
     found.sort_unstable();
     found.dedup_by_key(|found| (found.pattern, found.span));
@@ -301,6 +305,21 @@ impl Tracer<'_, '_> {
             terms: self.owners[pattern as usize].clone(),
             outcome,
         });
+    }
+
+    /// Adds what the scan found by the hosts of links: whatever no pattern leads to.
+    fn add_links(&mut self, verdict: &Verdict) {
+        for found in verdict.matches.iter().chain(&verdict.shadow) {
+            if self.owners.iter().all(|owners| !owners.contains(&found.term)) {
+                self.candidates.push(Candidate {
+                    way: Way::Link,
+                    start: found.span.start,
+                    spelling: self.pack.term(found.term).text.into(),
+                    terms: [found.term].to_vec(),
+                    outcome: Ok((found.span, found.evidence)),
+                });
+            }
+        }
     }
 
     fn find_outside_words(&mut self, text: &[u8], sender: &[u8]) {

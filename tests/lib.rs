@@ -1,6 +1,8 @@
 //! What the tests share: cases as data, sources of messages, and the one way to judge a message by
 //! every engine. Not for expectations; those are in `cases/*.toml` and in the tests.
 
+pub mod adversary;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! Messages at and beyond the limits: each has a verdict, and the verdict says what was left out.
 
+use tamis_guest::compile::{Variants, compile_terms_as};
 use tamis_guest::wire::{BATCH_MESSAGES_MAX, MESSAGE_BYTES_MAX, SENDER_BYTES_MAX};
-use tamis_guest::{Action, Field, MATCHES_MAX, Message, Verdict, VerdictFlags};
+use tamis_guest::{Action, Field, MATCHES_MAX, Message, Pack, PackBytes, Verdict, VerdictFlags};
 use tamis_tests::{Engines, blocking_parts, pack_of};
 
 fn engines() -> Engines {
@@ -79,6 +80,21 @@ fn matches_beyond_the_limit_are_counted_out_and_reported() {
     assert_eq!((verdict.matches.len(), verdict.flags), (MATCHES_MAX, VerdictFlags::default()));
     let verdict = judge("casino ".repeat(MATCHES_MAX + 1).as_bytes());
     assert_eq!((verdict.matches.len(), verdict.flags), (MATCHES_MAX, VerdictFlags::MATCHES_CAPPED));
+}
+
+#[test]
+fn the_longest_terms_compile_in_all_variants() {
+    let longest = |word: &str| format!("{word}{}", word.chars().last().unwrap_or('x')).chars().cycle();
+    for word in ["微信", "lottery ", "casino.", "赌博", "казино", "a b "] {
+        let term: String = longest(word).take(256).collect();
+        let terms = [term.trim().to_owned(), format!("微信lottery{}pri", ".".repeat(244))].join("\n");
+        for variants in Variants::ALL {
+            let (pack, diagnostics) = compile_terms_as("terms.txt", &terms, variants);
+            assert_eq!(diagnostics, [], "{word}");
+            let decoded = Pack::decode(&PackBytes::from(pack)).map(|pack| pack.terms_count());
+            assert_eq!(decoded, Ok(2), "{word} in variants {}", variants.name());
+        }
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@
 //! * **Pack**: word lists compiled to flat bytes that are searched in place ([`pack`] has the format).
 //! * **Policy**: which action a category and severity have on a channel ([`Policy`]).
 //! * **Scanner**: the scan itself and its scratch memory; one for each thread.
+//! * **Stream**: the same for an upload that arrives in chunks and may be longer than a message.
 //!
 //! ```
 //! # #[cfg(feature = "compile")] {
@@ -62,6 +63,7 @@ mod search;
 mod senders;
 mod sms;
 mod sounds;
+mod stream;
 mod verdict;
 mod verify;
 pub mod wire;
@@ -74,4 +76,5 @@ pub use pack::{Category, DecodeError, Pack, PackBytes, Term, TermId};
 pub use policy::{ChannelId, Policy, PolicyTableError};
 pub use scan::{MATCHES_MAX, Scanner};
 pub use sms::{SmsAlphabet, SmsLength, sms_length};
+pub use stream::{Stream, UPLOAD_BYTES_MAX};
 pub use verdict::{Action, Evidence, Match, Severity, Span, Verdict, VerdictFlags};

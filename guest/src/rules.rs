@@ -17,6 +17,13 @@ pub(crate) struct Found {
     pub(crate) evidence: Evidence,
 }
 
+impl Found {
+    /// The match of a term that this makes fire.
+    pub(crate) fn fires(&self, term: u32) -> Match {
+        Match { span: self.span, term: TermId(term), evidence: self.evidence }
+    }
+}
+
 /// A text in which the terms of an allow set do not fire. Memory for them is kept from message to message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct Allowed {
@@ -35,17 +42,16 @@ pub(crate) fn needs_parts(pack: &Pack<'_>, found: &[Found]) -> bool {
 /// sorted; `allowed` is scratch.
 pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>, matches: &mut Vec<Match>) {
     collect_allowed(pack, found, allowed);
-    for found_one in found {
-        for use_ in pack.uses(found_one.pattern).iter().filter(|use_| use_.use_ != USE_ALLOW) {
+    fire(pack, found, allowed, matches);
+    for same in found.chunk_by(|a, b| a.pattern == b.pattern) {
+        let pattern = same[0].pattern;
+        // Once a term, however often its rarest part is there: looking for the others costs as much as they are often.
+        for use_ in pack.uses(pattern).iter().filter(|use_| use_.use_ == USE_ANCHORS) {
             let term = &pack.terms[use_.owner as usize];
-            let fires = |one: &Found| Match { span: one.span, term: TermId(use_.owner), evidence: one.evidence };
-            if is_allowed(allowed, term.allow_set, found_one.span) {
-                continue;
-            }
-            if use_.use_ == USE_FIRES {
-                matches.push(fires(found_one));
-            } else if let Ok(parts) = all_parts(pack, term, found, allowed) {
-                matches.extend(parts.iter().flatten().map(fires));
+            let first = |pattern| first(found, allowed, term.allow_set, pattern);
+            if first(pattern).is_some() {
+                let parts = all_parts(pack, term, first).unwrap_or_default();
+                matches.extend(parts.iter().flatten().map(|found| found.fires(use_.owner)));
             }
         }
     }
@@ -86,18 +92,32 @@ pub(crate) enum Unmet {
     Excluded(Found),
 }
 
-/// The first place of each part of a term, if all are there and nothing excludes it.
+/// Appends to `matches` the terms of one part that fire.
+pub(crate) fn fire<'f>(
+    pack: &Pack<'_>,
+    found: impl IntoIterator<Item = &'f Found>,
+    allowed: &[Allowed],
+    matches: &mut Vec<Match>,
+) {
+    for found in found {
+        for use_ in pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_FIRES) {
+            if !is_allowed(allowed, pack.terms[use_.owner as usize].allow_set, found.span) {
+                matches.push(found.fires(use_.owner));
+            }
+        }
+    }
+}
+
+/// The first place of each part of a term, if all are there and nothing excludes it; `first` has the first
+/// place of a pattern.
 pub(crate) fn all_parts(
     pack: &Pack<'_>,
     term: &TermRecord,
-    found: &[Found],
-    allowed: &[Allowed],
+    first: impl Fn(u32) -> Option<Found>,
 ) -> Result<[Option<Found>; PARTS_MAX], Unmet> {
     let mut places = [None; PARTS_MAX];
     for part in pack.parts(term) {
-        let from = found.partition_point(|one| one.pattern < part.pattern);
-        let mut same = found[from..].iter().take_while(|one| one.pattern == part.pattern);
-        let Some(&first) = same.find(|one| !is_allowed(allowed, term.allow_set, one.span)) else { continue };
+        let Some(first) = first(part.pattern) else { continue };
         if part.role == ROLE_EXCLUDE {
             return Err(Unmet::Excluded(first));
         }
@@ -112,6 +132,14 @@ pub(crate) fn all_parts(
     }
 }
 
+/// The first place of a pattern that is not in an allowed text of the set.
+pub(crate) fn first(found: &[Found], allowed: &[Allowed], set: u32, pattern: u32) -> Option<Found> {
+    let from = found.partition_point(|one| one.pattern < pattern);
+    let mut same = found[from..].iter().take_while(|one| one.pattern == pattern);
+    same.find(|one| !is_allowed(allowed, set, one.span)).copied()
+}
+
+/// Collects the allowed texts among what is found.
 pub(crate) fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
     allowed.clear();
     for found in found {

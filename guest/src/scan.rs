@@ -58,34 +58,7 @@ impl<'p> Scanner<'p> {
         verdict.flags = VerdictFlags::default();
         let text = cut(message.text, &mut verdict.flags);
 
-        // What the text says as it stands, and as a reader would turn it before reading.
-        self.found.clear();
-        let mut is_complete = self.find_outside_words(text, message.sender, Leads::On);
-        self.read(text);
-        if !self.pieces.is_utf8 {
-            verdict.flags.insert(VerdictFlags::INVALID_UTF8);
-        }
-        let mut rewrite = core::mem::take(&mut self.rewrite);
-        if self.pieces.watch.may_be_rewritten
-            && let Some(second) = rewrite.read(text)
-        {
-            let first_found = self.found.len();
-            self.read(second);
-            for found in &mut self.found[first_found..] {
-                found.span = rewrite.original(found.span);
-                found.evidence = found.evidence.with(Evidence::ENCODED);
-            }
-        }
-        self.rewrite = rewrite;
-        if rules::needs_parts(self.pack, &self.found) {
-            is_complete &= self.find_outside_words(text, message.sender, Leads::Nowhere);
-        }
-        if !is_complete {
-            verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
-        }
-        // What both readings found is plain: the evidence of the first comes first.
-        self.found.sort_unstable();
-        self.found.dedup_by_key(|found| (found.pattern, found.span));
+        verdict.flags.insert(self.find(text, message.sender, Parts::WhereLed));
 
         // Terms that fire, and what the policy makes of them.
         rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
@@ -103,8 +76,47 @@ impl<'p> Scanner<'p> {
         }
     }
 
+    /// Finds the patterns in a text, sorted, and says what was special about it.
+    pub(crate) fn find(&mut self, text: &[u8], sender: &[u8], parts: Parts) -> VerdictFlags {
+        let mut flags = VerdictFlags::default();
+        // What the text says as it stands, and as a reader would turn it before reading.
+        self.found.clear();
+        let mut is_complete = self.find_outside_words(text, sender, Leads::On);
+        self.read(text, parts);
+        if !self.pieces.is_utf8 {
+            flags.insert(VerdictFlags::INVALID_UTF8);
+        }
+        let mut rewrite = core::mem::take(&mut self.rewrite);
+        if self.pieces.watch.may_be_rewritten
+            && let Some(second) = rewrite.read(text)
+        {
+            let first_found = self.found.len();
+            self.read(second, parts);
+            for found in &mut self.found[first_found..] {
+                found.span = rewrite.original(found.span);
+                found.evidence = found.evidence.with(Evidence::ENCODED);
+            }
+        }
+        self.rewrite = rewrite;
+        if parts == Parts::Always || rules::needs_parts(self.pack, &self.found) {
+            is_complete &= self.find_outside_words(text, sender, Leads::Nowhere);
+        }
+        if !is_complete {
+            flags.insert(VerdictFlags::MATCHES_CAPPED);
+        }
+        // What both readings found is plain: the evidence of the first comes first.
+        self.found.sort_unstable();
+        self.found.dedup_by_key(|found| (found.pattern, found.span));
+        flags
+    }
+
+    /// What [`find`](Scanner::find) found, and scratch for the allowed texts among it.
+    pub(crate) fn found(&mut self) -> (&[Found], &mut Vec<Allowed>) {
+        (&self.found, &mut self.allowed)
+    }
+
     /// Adds to what is found the patterns in `text`.
-    fn read(&mut self, text: &[u8]) {
+    fn read(&mut self, text: &[u8], parts: Parts) {
         // Characters to folded pieces and symbols.
         self.pieces.read(text, search::symbols_needed(self.pack));
 
@@ -120,7 +132,7 @@ impl<'p> Scanner<'p> {
         // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
         // at only where the rarest part of some term is there.
         self.verify_candidates(text, Leads::On);
-        if rules::needs_parts(self.pack, &self.found) {
+        if parts == Parts::Always || rules::needs_parts(self.pack, &self.found) {
             self.verify_candidates(text, Leads::Nowhere);
         }
     }
@@ -168,6 +180,15 @@ impl<'p> Scanner<'p> {
             self.found.extend(spelled.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
         }
     }
+}
+
+/// When parts of terms are looked at that lead to nothing by themselves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Parts {
+    /// Where the rarest part of some term is there.
+    WhereLed,
+    /// Always: the rarest may be elsewhere.
+    Always,
 }
 
 /// Whether finding a pattern leads to anything by itself.

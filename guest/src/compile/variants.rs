@@ -11,7 +11,7 @@ use super::Variants;
 use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
-use crate::pack::{END_OPEN, LITERAL, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
+use crate::pack::{END_OPEN, LITERAL, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
 use crate::sounds;
 
 /// Shortest word that is looked for with a letter too few or exchanged.
@@ -113,7 +113,9 @@ impl Spellings<'_> {
     }
 
     fn push(&mut self, spelling: String, flags: u8, folds: u16, adds: Evidence) {
-        if self.spellings.len() < SPELLINGS_MAX && spelling != self.of.spelling {
+        // An ending or an alias may make the longest terms longer than a pack takes.
+        let fits = spelling.chars().count() <= PATTERN_LETTERS_MAX;
+        if fits && self.spellings.len() < SPELLINGS_MAX && spelling != self.of.spelling {
             self.spellings.push(ParsedPattern {
                 role: self.of.role,
                 flags: self.of.flags | flags,

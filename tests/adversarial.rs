@@ -1,0 +1,114 @@
+//! The work of a scan grows with the length of a text and with nothing else, whatever the text. Work is counted,
+//! not timed: instructions of the filter module that ran, which are the same on every machine. Each family of
+//! [`adversary`](tamis_tests::adversary) has its bound, in works of plain text of the same length.
+
+use std::collections::BTreeMap;
+
+use tamis_guest::wire::{IN_BYTES, OUT_BYTES, OUT_HEADER, write_batch};
+use tamis_guest::{Message, Pack, PackBytes, Policy};
+use tamis_tests::adversary::{FAMILIES, Family, Shape, plain_han, plain_text, shapes};
+use wasmtime::{Config, Engine, Instance, Memory, MemoryType, Module, Store, TypedFunc};
+
+/// How long the texts are.
+const TEXT_BYTES: usize = 64 << 10;
+/// How many texts there are.
+const TEXTS: usize = 1000;
+/// Bytes of a WebAssembly page.
+const PAGE_BYTES: usize = 64 << 10;
+
+/// A filter whose instructions are counted.
+struct Meter {
+    store: Store<()>,
+    memory: Memory,
+    scan: TypedFunc<(u32, u32), i32>,
+    areas: (usize, usize),
+}
+
+impl Meter {
+    fn engine() -> (Engine, Module) {
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config).expect("this machine runs sandboxes");
+        let module = Module::new(&engine, tamis_host::default_module()).expect("the shipped module is good");
+        (engine, module)
+    }
+
+    fn new(engine: &Engine, module: &Module, pack: &[u8]) -> Meter {
+        let mut store = Store::new(engine, ());
+        store.set_fuel(u64::MAX).expect("fuel is counted");
+        let import = module.imports().next().expect("the filter imports its memory");
+        let pages = usize::try_from(import.ty().unwrap_memory().minimum()).expect("few pages");
+        let all_pages = u32::try_from(pages + pack.len().div_ceil(PAGE_BYTES)).expect("few pages");
+        let memory = Memory::new(&mut store, MemoryType::new(all_pages, None)).expect("memory");
+        memory.write(&mut store, pages * PAGE_BYTES, pack).expect("room for the pack");
+        let filter = Instance::new(&mut store, module, &[memory.into()]).expect("the filter starts");
+        let areas = filter.get_typed_func::<(), u64>(&mut store, "tamis_areas").expect("exported");
+        let init = filter.get_typed_func::<(u32, u32, u32), i32>(&mut store, "tamis_init").expect("exported");
+        let scan = filter.get_typed_func::<(u32, u32), i32>(&mut store, "tamis_scan").expect("exported");
+        let areas = areas.call(&mut store, ()).expect("areas");
+        let areas = ((areas >> 32) as usize, (areas & 0xFFFF_FFFF) as usize);
+        let bytes = PackBytes::from(pack);
+        let table = Policy::blocking(&Pack::decode(&bytes).expect("a good pack")).table();
+        memory.write(&mut store, areas.0, &table).expect("room for the policy");
+        let number = |number: usize| u32::try_from(number).expect("within the memory");
+        let arguments = (number(pages * PAGE_BYTES), number(pack.len()), number(table.len()));
+        assert_eq!(init.call(&mut store, arguments).expect("no trap"), 0, "the filter takes the pack");
+        Meter { store, memory, scan, areas }
+    }
+
+    /// Instructions that judging `text` takes.
+    fn work(&mut self, text: &[u8]) -> u64 {
+        let message = Message { text, ..Message::default() };
+        let input = &mut self.memory.data_mut(&mut self.store)[self.areas.0..][..IN_BYTES];
+        let length = write_batch(&[message], input).expect("a batch of one");
+        let before = self.store.get_fuel().expect("fuel is counted");
+        let answer = self.scan.call(&mut self.store, (1, u32::try_from(length).expect("a batch")));
+        assert_eq!(answer.expect("no trap"), 0, "the filter judges");
+        let output = &self.memory.data(&self.store)[self.areas.1..][..OUT_BYTES];
+        assert_eq!(output[..4], [1, 0, 0, 0], "one verdict");
+        assert!(output[OUT_HEADER] <= 4, "an action");
+        before - self.store.get_fuel().expect("fuel is counted")
+    }
+}
+
+/// What was measured of the texts of a family.
+#[derive(Default)]
+struct Worst {
+    /// Work beside that of plain text, in hundredths, and the list.
+    beside_plain: (u64, &'static str),
+    /// Work of twice the text beside that of the text, in hundredths, and the list.
+    doubled: (u64, &'static str),
+}
+
+#[test]
+fn work_is_linear_whatever_the_text() {
+    let (engine, module) = Meter::engine();
+    let shapes = shapes();
+    let mut worst: BTreeMap<&str, Worst> = BTreeMap::new();
+    for (number, shape) in shapes.iter().enumerate() {
+        let mut meter = Meter::new(&engine, &module, &shape.pack());
+        // Scratch memory grows to the longest text once; that is no work of a scan.
+        for text in [plain_text(2 * TEXT_BYTES), plain_han(2 * TEXT_BYTES)] {
+            meter.work(&text);
+        }
+        let plain = [plain_text(TEXT_BYTES), plain_han(TEXT_BYTES)].map(|text| meter.work(&text));
+        for family in FAMILIES {
+            for seed in (number..TEXTS / FAMILIES.len()).step_by(shapes.len()) {
+                let worst = worst.entry(family.name).or_default();
+                measure(&mut meter, shape, family, seed as u64, plain, worst);
+            }
+        }
+    }
+    for (name, Worst { beside_plain, doubled }) in &worst {
+        println!("{name:40} {:6.2} × plain ({}), doubled {:5.2} × ({})", beside_plain.0 as f64 / 100.0, beside_plain.1, doubled.0 as f64 / 100.0, doubled.1);
+    }
+}
+
+fn measure(meter: &mut Meter, shape: &Shape, family: Family, seed: u64, plain: [u64; 2], worst: &mut Worst) {
+    let text = family.text(shape, seed, 2 * TEXT_BYTES);
+    let twice = meter.work(&text);
+    let once = meter.work(&text[..TEXT_BYTES]);
+    let plain = plain[usize::from(family.is_han)];
+    worst.beside_plain = worst.beside_plain.max((100 * once / plain, shape.name));
+    worst.doubled = worst.doubled.max((100 * twice / once, shape.name));
+}

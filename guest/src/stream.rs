@@ -33,7 +33,8 @@ const CONTEXT_BYTES: usize = 64 << 10;
 pub struct Stream<'p> {
     scanner: Scanner<'p>,
     policy: &'p Policy,
-    channel: ChannelId,
+    /// Where uploads come from; without text.
+    origin: Message<'p>,
     sizes: Sizes,
     window: Vec<u8>,
     /// Where in the upload the window begins.
@@ -46,6 +47,8 @@ pub struct Stream<'p> {
     parts: Vec<PartSeen>,
     /// Scratch.
     matches: Vec<Match>,
+    /// Scratch.
+    shadow: Vec<Match>,
 }
 
 /// How much is scanned at once.
@@ -65,13 +68,14 @@ struct PartSeen {
 }
 
 impl<'p> Stream<'p> {
-    /// A stream of uploads that arrive on a channel.
+    /// A stream of uploads of one sender on a channel; an empty sender is an unknown one.
     #[must_use]
-    pub fn new(pack: &'p Pack<'p>, policy: &'p Policy, channel: ChannelId) -> Stream<'p> {
-        Stream::with_sizes(pack, policy, channel, Sizes { window: MESSAGE_BYTES_MAX, context: CONTEXT_BYTES })
+    pub fn new(pack: &'p Pack<'p>, policy: &'p Policy, channel: ChannelId, sender: &'p [u8]) -> Stream<'p> {
+        let origin = Message { text: &[], field: Field::Upload, channel, sender };
+        Stream::with_sizes(pack, policy, origin, Sizes { window: MESSAGE_BYTES_MAX, context: CONTEXT_BYTES })
     }
 
-    fn with_sizes(pack: &'p Pack<'p>, policy: &'p Policy, channel: ChannelId, sizes: Sizes) -> Stream<'p> {
+    fn with_sizes(pack: &'p Pack<'p>, policy: &'p Policy, origin: Message<'p>, sizes: Sizes) -> Stream<'p> {
         let of_term = |term: &TermRecord| {
             let allow_set = term.allow_set;
             pack.parts(term).iter().map(move |part| PartSeen { pattern: part.pattern, allow_set, first: None })
@@ -82,7 +86,7 @@ impl<'p> Stream<'p> {
         Stream {
             scanner: Scanner::new(pack),
             policy,
-            channel,
+            origin,
             sizes,
             window: Vec::new(),
             window_start: 0,
@@ -90,6 +94,7 @@ impl<'p> Stream<'p> {
             verdict: Verdict::default(),
             parts,
             matches: Vec::new(),
+            shadow: Vec::new(),
         }
     }
 
@@ -113,11 +118,12 @@ impl<'p> Stream<'p> {
     /// Ends the upload: overwrites `verdict` with the verdict on all of it, and is ready for the next.
     pub fn finish(&mut self, verdict: &mut Verdict) {
         if self.window_start == 0 && !self.verdict.flags.contains(VerdictFlags::TRUNCATED) {
-            let message = Message { text: &self.window, field: Field::Upload, channel: self.channel, sender: &[] };
-            self.scanner.scan(self.policy, &message, verdict);
+            self.scanner.scan(self.policy, &Message { text: &self.window, ..self.origin }, verdict);
         } else {
             self.scan_window(self.window.len(), self.window.len());
             self.add_terms_of_several_parts();
+            let room = MATCHES_MAX - self.verdict.matches.len();
+            cap(&mut self.verdict.shadow, room, &mut self.verdict.flags);
             core::mem::swap(verdict, &mut self.verdict);
         }
         self.clear();
@@ -127,6 +133,7 @@ impl<'p> Stream<'p> {
         self.window.clear();
         (self.window_start, self.counted) = (0, 0);
         self.verdict.matches.clear();
+        self.verdict.shadow.clear();
         (self.verdict.action, self.verdict.flags) = (Action::Allow, VerdictFlags::default());
         self.parts.iter_mut().for_each(|part| part.first = None);
     }
@@ -189,16 +196,24 @@ impl<'p> Stream<'p> {
 
     /// Adds the matches to the verdict: their action counts, and the first of them are kept.
     fn add_matches(&mut self) {
-        let action = self.policy.action(self.scanner.pack(), self.channel, Field::Upload, &self.matches);
-        let verdict = &mut self.verdict;
+        let (pack, verdict) = (self.scanner.pack(), &mut self.verdict);
+        rules::split(pack, &self.origin, &mut self.matches, &mut self.shadow);
+        let action = self.policy.action(pack, self.origin.channel, Field::Upload, &self.matches);
         verdict.action = verdict.action.max(action);
-        verdict.matches.append(&mut self.matches);
-        verdict.matches.sort_unstable();
-        verdict.matches.dedup();
-        if verdict.matches.len() > MATCHES_MAX {
-            verdict.matches.truncate(MATCHES_MAX);
-            verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
+        for (all, new) in [(&mut verdict.matches, &mut self.matches), (&mut verdict.shadow, &mut self.shadow)] {
+            all.append(new);
+            all.sort_unstable();
+            all.dedup();
+            cap(all, MATCHES_MAX, &mut verdict.flags);
         }
+    }
+}
+
+/// Keeps the first `most` matches, and says so if there are more.
+fn cap(matches: &mut Vec<Match>, most: usize, flags: &mut VerdictFlags) {
+    if matches.len() > most {
+        matches.truncate(most);
+        flags.insert(VerdictFlags::MATCHES_CAPPED);
     }
 }
 
@@ -222,6 +237,7 @@ mod tests {
     use std::string::String;
     use std::{format, vec};
 
+    const UPLOAD: Message<'_> = Message { text: b"", field: Field::Upload, channel: ChannelId(0), sender: b"" };
     /// Windows small enough for texts of some thousand bytes to be many of them.
     const SMALL: Sizes = Sizes { window: 2000, context: 700 };
 
@@ -312,8 +328,7 @@ mod tests {
 
     fn whole(pack: &Pack<'_>, policy: &Policy, text: &[u8]) -> Verdict {
         let mut verdict = Verdict::default();
-        let message = Message { text, field: Field::Upload, ..Message::default() };
-        Scanner::new(pack).scan(policy, &message, &mut verdict);
+        Scanner::new(pack).scan(policy, &Message { text, ..UPLOAD }, &mut verdict);
         verdict
     }
 
@@ -335,8 +350,8 @@ mod tests {
         for bytes in packs() {
             let pack = Pack::decode(&bytes).expect("the compiler writes packs");
             let policy = Policy::blocking(&pack);
-            let mut small = Stream::with_sizes(&pack, &policy, ChannelId::default(), SMALL);
-            let mut stream = Stream::new(&pack, &policy, ChannelId::default());
+            let mut small = Stream::with_sizes(&pack, &policy, UPLOAD, SMALL);
+            let mut stream = Stream::new(&pack, &policy, ChannelId::default(), b"");
             for round in 0..60 {
                 let length = 1 + random.below(10_000);
                 let text = text(&mut random, length);
@@ -360,7 +375,7 @@ mod tests {
         let policy = Policy::blocking(&pack);
         let expected = whole(&pack, &policy, text);
         assert_eq!(expected.matches.len(), 3);
-        let mut stream = Stream::new(&pack, &policy, ChannelId::default());
+        let mut stream = Stream::new(&pack, &policy, ChannelId::default(), b"");
         for split in 0..=text.len() {
             stream.push(&text[..split]);
             stream.push(&text[split..]);
@@ -375,7 +390,7 @@ mod tests {
         let bytes = packs();
         let pack = Pack::decode(&bytes[2]).expect("the compiler writes packs");
         let policy = Policy::blocking(&pack);
-        let mut stream = Stream::new(&pack, &policy, ChannelId::default());
+        let mut stream = Stream::new(&pack, &policy, ChannelId::default(), b"");
         let mut judge = |words: &[(usize, &str)]| {
             let mut text = vec![b' '; 3 << 20];
             words.iter().for_each(|&(at, word)| text[at..at + word.len()].copy_from_slice(word.as_bytes()));
@@ -418,7 +433,7 @@ mod tests {
         let bytes = PackBytes::from(compile_terms_as("terms.txt", TERMS, Variants::Standard).0);
         let pack = Pack::decode(&bytes).expect("the compiler writes packs");
         let policy = Policy::blocking(&pack);
-        let mut stream = Stream::new(&pack, &policy, ChannelId::default());
+        let mut stream = Stream::new(&pack, &policy, ChannelId::default(), b"");
         let chunk = "the casino is &#99;losed, 地下赌场 ".repeat(2000).into_bytes();
         let capacities =
             |stream: &Stream<'_>| (stream.window.capacity(), stream.matches.capacity(), stream.parts.len());

@@ -92,7 +92,12 @@ fn work_is_linear_whatever_the_text() {
             meter.work(&text);
         }
         let plain = [plain_text(TEXT_BYTES), plain_han(TEXT_BYTES)].map(|text| meter.work(&text));
-        println!("plain {} {:.1} {:.1} a byte", shape.name, plain[0] as f64 / TEXT_BYTES as f64, plain[1] as f64 / TEXT_BYTES as f64);
+        println!(
+            "plain {} {:.1} {:.1} a byte",
+            shape.name,
+            plain[0] as f64 / TEXT_BYTES as f64,
+            plain[1] as f64 / TEXT_BYTES as f64
+        );
         for family in FAMILIES {
             for seed in (number..TEXTS / FAMILIES.len()).step_by(shapes.len()) {
                 let worst = worst.entry(family.name).or_default();
@@ -101,7 +106,13 @@ fn work_is_linear_whatever_the_text() {
         }
     }
     for (name, Worst { beside_plain, doubled }) in &worst {
-        println!("{name:40} {:6.2} × plain ({}), doubled {:5.2} × ({})", beside_plain.0 as f64 / 100.0, beside_plain.1, doubled.0 as f64 / 100.0, doubled.1);
+        println!(
+            "{name:40} {:6.2} × plain ({}), doubled {:5.2} × ({})",
+            beside_plain.0 as f64 / 100.0,
+            beside_plain.1,
+            doubled.0 as f64 / 100.0,
+            doubled.1
+        );
     }
 }
 
@@ -112,5 +123,13 @@ fn measure(meter: &mut Meter, shape: &Shape, family: Family, seed: u64, plain: [
     let plain = plain[usize::from(family.is_han)];
     worst.beside_plain = worst.beside_plain.max((100 * once / plain, shape.name));
     worst.doubled = worst.doubled.max((100 * twice / once, shape.name));
-    if 100 * once / plain > 300 { println!("{:12} {:34} {seed:3} {:8.2} {:6.2}", shape.name, family.name, once as f64 / plain as f64, twice as f64 / once as f64); }
+    if 100 * once / plain > 300 {
+        println!(
+            "{:12} {:34} {seed:3} {:8.2} {:6.2}",
+            shape.name,
+            family.name,
+            once as f64 / plain as f64,
+            twice as f64 / once as f64
+        );
+    }
 }

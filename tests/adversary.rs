@@ -35,7 +35,10 @@ impl Shape {
         accept(if self.allow.is_empty() {
             compile_terms_as("terms.txt", &self.terms.join("\n"), self.variants)
         } else {
-            compile(&[ListSource { path: "list.toml", text: &list_toml(&self.terms, &self.allow) }], &Taxonomy::custom())
+            compile(
+                &[ListSource { path: "list.toml", text: &list_toml(&self.terms, &self.allow) }],
+                &Taxonomy::custom(),
+            )
         })
     }
 }
@@ -94,7 +97,9 @@ pub fn shapes() -> Vec<Shape> {
 /// Made-up words that share beginnings and letters, as real lists do.
 fn word(random: &mut Random) -> String {
     let syllables = 2 + random.below(3);
-    (0..syllables).map(|_| random.pick(&["ca", "si", "no", "lo", "tte", "ry", "vi", "ag", "ra", "ban", "ko", "pre"])).collect()
+    (0..syllables)
+        .map(|_| random.pick(&["ca", "si", "no", "lo", "tte", "ry", "vi", "ag", "ra", "ban", "ko", "pre"]))
+        .collect()
 }
 
 /// Strings of two to four of few characters.
@@ -103,7 +108,8 @@ fn han_word(random: &mut Random) -> String {
 }
 
 fn han_character(random: &mut Random) -> char {
-    const CHARACTERS: &str = "赌博地下场代开发票刷单兼职秒批贷款的一是不了在人有我他这个们中来上大为和国到以说时要就出会可也你";
+    const CHARACTERS: &str =
+        "赌博地下场代开发票刷单兼职秒批贷款的一是不了在人有我他这个们中来上大为和国到以说时要就出会可也你";
     CHARACTERS.chars().nth(random.below(CHARACTERS.chars().count())).unwrap_or('的')
 }
 
@@ -159,14 +165,10 @@ pub const FAMILIES: [Family; 40] = [
     }),
     family("single letters", |random, _| format!("{} ", random.pick(&["a", "c", "s", "1"])).into()),
     family("a.1", |_, _| "a.1".into()),
-    family("letter, digit, sign", |random, _| {
-        random.pick(&["a", "c", "1", "0", "@", "$", "!", "(", "o", "4"]).into()
-    }),
+    family("letter, digit, sign", |random, _| random.pick(&["a", "c", "1", "0", "@", "$", "!", "(", "o", "4"]).into()),
     family("letter and digit in turn", |random, _| format!("{}{}", letter(random), random.below(10)).into()),
     family("digits for letters", |_, word| format!("{} ", leet(word)).into()),
-    family("digits for letters, near miss", |random, word| {
-        format!("{}{} ", leet(cut(word, 1)), letter(random)).into()
-    }),
+    family("digits for letters, near miss", |random, word| format!("{}{} ", leet(cut(word, 1)), letter(random)).into()),
     family("signs", |random, _| random.pick(&["@", "$", "!", "|", "+", "(", "<", "€"]).into()),
     family("pieces joined by points", |random, word| {
         format!("{}{}", joined(word, "."), random.pick(&[".", "-", "_", "'"])).into()

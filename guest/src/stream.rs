@@ -232,7 +232,7 @@ fn character_start(text: &[u8], at: usize) -> usize {
 #[cfg(all(test, feature = "compile"))]
 mod tests {
     use super::*;
-    use crate::compile::{ListSource, Taxonomy, Variants, compile, compile_terms_as};
+    use crate::compile::{Date, ListSource, Taxonomy, Variants, compile, compile_terms_as};
     use crate::{Evidence, PackBytes};
     use std::string::String;
     use std::{format, vec};
@@ -250,7 +250,9 @@ mod tests {
              allow = [\"casino royale\", \"lottery ticket\", \"路口交通\"]\n",
             TERMS.replace('\n', "\\n")
         );
-        let of_list = compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom()).0;
+        let of_list =
+            compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom(), Date::from_unix_seconds(0))
+                .0;
         let [standard, aggressive] =
             [Variants::Standard, Variants::Aggressive].map(|variants| compile_terms_as("terms.txt", TERMS, variants).0);
         [standard, aggressive, of_list].map(PackBytes::from)

@@ -35,7 +35,8 @@ fn write(folder: &Path, seeds: &[Vec<u8>]) {
 fn scan_seeds() -> Vec<Vec<u8>> {
     let cases = case_files().into_iter().flat_map(|path| read_cases(&path));
     let of_cases = cases.map(|case| {
-        let variants = ["none", "standard", "aggressive"].iter().position(|name| case.variants.as_deref() == Some(name));
+        let variants =
+            ["none", "standard", "aggressive"].iter().position(|name| case.variants.as_deref() == Some(name));
         let selector = u8::try_from(variants.unwrap_or(1)).unwrap_or(1);
         [&[selector], case.terms.join("\n").as_bytes(), &[PART], case.message.as_bytes()].concat()
     });
@@ -67,7 +68,9 @@ fn compile_seeds() -> Vec<Vec<u8>> {
     };
     let start = |bytes: Vec<u8>| bytes[..bytes.len().min(3000)].to_vec();
     let mut seeds = Vec::new();
-    for (selector, name) in [(0, "en/custom.toml"), (0, "en/jurisdictional.toml"), (4, "taxonomy.toml"), (5, "policy.toml")] {
+    for (selector, name) in
+        [(0, "en/custom.toml"), (0, "en/jurisdictional.toml"), (4, "taxonomy.toml"), (5, "policy.toml")]
+    {
         seeds.push([&[selector][..], &start(read(name))].concat());
     }
     let list = "format = 1\n[list]\nid = 'x'\n[defaults]\ncategory = 'custom'\nseverity = 3\nvariants = 'aggressive'\n\

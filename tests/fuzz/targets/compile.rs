@@ -7,19 +7,19 @@ use libfuzzer_sys::fuzz_target;
 use tamis_fuzz::{good_pack, scan, variants};
 use tamis_guest::PackBytes;
 use tamis_guest::compile::{
-    Diagnostic, ListSource, PolicySource, Taxonomy, compile, compile_terms, compile_terms_as, decode_text,
+    Date, Diagnostic, ListSource, PolicySource, Taxonomy, compile, compile_terms, compile_terms_as, decode_text,
 };
 
 fuzz_target!(|input: &[u8]| {
     let Some((&selector, rest)) = input.split_first() else { return };
     let (text, _) = decode_text("list.toml", rest);
     let (bytes, diagnostics) = match selector % 6 {
-        0 | 1 => compile(&[ListSource { path: "list.toml", text: &text }], &Taxonomy::custom()),
+        0 | 1 => compile(&[ListSource { path: "list.toml", text: &text }], &Taxonomy::custom(), today()),
         2 => compile_terms("terms.txt", &text),
         3 => compile_terms_as("terms.txt", &text.replace(['\r', '\n'], " "), variants(selector / 6)),
         4 => {
             let (taxonomy, mut diagnostics) = Taxonomy::parse("taxonomy.toml", &text);
-            let (bytes, of_list) = compile(&[ListSource { path: "list.toml", text: &text }], &taxonomy);
+            let (bytes, of_list) = compile(&[ListSource { path: "list.toml", text: &text }], &taxonomy, today());
             diagnostics.extend(of_list);
             (bytes, diagnostics)
         }
@@ -43,4 +43,9 @@ fn check(diagnostics: &[Diagnostic]) {
         assert!(diagnostic.line >= 1 && diagnostic.column >= 1, "{diagnostic:?}");
         assert!(!diagnostic.help.is_empty() && diagnostic.to_string().contains(diagnostic.code), "{diagnostic:?}");
     }
+}
+
+/// A day on which lists are in force, the same in every run.
+fn today() -> Date {
+    Date::from_unix_seconds(1_800_000_000)
 }

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use tamis_fuzz::reseal;
-use tamis_guest::compile::{ListSource, Taxonomy, Variants, compile, compile_terms_as};
+use tamis_guest::compile::{Date, ListSource, Taxonomy, Variants, compile, compile_terms_as};
 use tamis_guest::{Message, Pack, PackBytes, Policy, Scanner, Verdict};
 
 const TERMS: &str = "casino\nfree gift\n*bet*\nwin*\n*zz\n赌\n赌博\n地下赌场\nlottery&prize\nfree~fee applies\n{win|earn} cash\nlit:NaCl $5\n";
@@ -19,7 +19,7 @@ static PACKS: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
     [
         compile_terms_as("terms.txt", TERMS, Variants::Standard).0,
         compile_terms_as("terms.txt", TERMS, Variants::Aggressive).0,
-        compile(&[ListSource { path: "list.toml", text: list }], &Taxonomy::custom()).0,
+        compile(&[ListSource { path: "list.toml", text: list }], &Taxonomy::custom(), Date::from_unix_seconds(0)).0,
     ]
 });
 

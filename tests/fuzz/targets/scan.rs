@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tamis_fuzz::{good_pack, scan, text_and_rest, variants};
 use tamis_guest::PackBytes;
-use tamis_guest::compile::{ListSource, Taxonomy, Variants, compile, compile_terms_as};
+use tamis_guest::compile::{Date, ListSource, Taxonomy, Variants, compile, compile_terms_as};
 
 /// From here on the first byte of an input chooses a pack.
 const PACK_FIRST: u8 = 128;
@@ -21,7 +21,8 @@ static PACKS: LazyLock<[PackBytes; 4]> = LazyLock::new(|| {
     let list = "format = 1\nlist = { id = \"custom\" }\n[[group]]\ncategory = \"custom\"\n\
                 terms = \"casino\\n赌博\\na&b&c\\nc~d\\n*bet*\"\nallow = [\"casino royale\", \"路口交通\", \"alphabet*\"]\n";
     let in_variants = |variants| PackBytes::from(compile_terms_as("terms.txt", TERMS, variants).0);
-    let of_list = compile(&[ListSource { path: "list.toml", text: list }], &Taxonomy::custom()).0;
+    let of_list =
+        compile(&[ListSource { path: "list.toml", text: list }], &Taxonomy::custom(), Date::from_unix_seconds(0)).0;
     let [none, standard, aggressive] = Variants::ALL.map(in_variants);
     [none, standard, aggressive, PackBytes::from(of_list)]
 });

@@ -71,12 +71,51 @@ impl Meter {
     }
 }
 
-/// What was measured of the texts of a family.
+/// What work may be beside that of plain text, in hundredths.
+const BOUND: u64 = 300;
+/// The families that do not keep to [`BOUND`] yet, and what they keep to; to be lowered, never raised.
+const ABOVE: [(&str, u64); 25] = [
+    ("letter and digit in turn", 30_000),
+    ("camel case", 15_000),
+    ("upper and lower in turn", 15_000),
+    ("base64", 14_000),
+    ("single letters", 1_400),
+    ("a.1", 1_100),
+    ("percent signs and escapes", 1_000),
+    ("entities", 800),
+    ("Han with something between", 700),
+    ("pieces joined by points", 600),
+    ("terms spaced out", 550),
+    ("pairs joined by points", 500),
+    ("letter, digit, sign", 450),
+    ("digits for letters", 450),
+    ("digits for letters, near miss", 450),
+    ("bytes that are not UTF-8", 450),
+    ("terms spaced out, near miss", 400),
+    ("against the direction", 400),
+    ("Han, last character changed", 400),
+    ("Han of the terms", 400),
+    ("four separators between", 400),
+    ("upside down", 400),
+    ("flags and styles", 400),
+    ("signs", 400),
+    ("sounds", 400),
+];
+/// Families that may cost so much are scanned once a list, or the test would take many minutes.
+const SLOW: u64 = 2_000;
+/// What twice the text may cost beside the text, in hundredths: the texts are random, and matches are sorted.
+const DOUBLED: u64 = 215;
+
+fn bound(family: Family) -> u64 {
+    ABOVE.iter().find(|(name, _)| *name == family.name).map_or(BOUND, |&(_, bound)| bound)
+}
+
+/// What was measured of the texts of a family, in hundredths, and with which list.
 #[derive(Default)]
 struct Worst {
-    /// Work beside that of plain text, in hundredths, and the list.
+    /// Work beside that of plain text.
     beside_plain: (u64, &'static str),
-    /// Work of twice the text beside that of the text, in hundredths, and the list.
+    /// Work of twice the text beside that of the text.
     doubled: (u64, &'static str),
 }
 
@@ -92,27 +131,33 @@ fn work_is_linear_whatever_the_text() {
             meter.work(&text);
         }
         let plain = [plain_text(TEXT_BYTES), plain_han(TEXT_BYTES)].map(|text| meter.work(&text));
-        println!(
-            "plain {} {:.1} {:.1} a byte",
-            shape.name,
-            plain[0] as f64 / TEXT_BYTES as f64,
-            plain[1] as f64 / TEXT_BYTES as f64
-        );
+        let a_byte = plain.map(|work| work / TEXT_BYTES as u64);
+        println!("{}: {} instructions a byte of plain text, {} of Chinese", shape.name, a_byte[0], a_byte[1]);
         for family in FAMILIES {
-            for seed in (number..TEXTS / FAMILIES.len()).step_by(shapes.len()) {
+            let texts = if bound(family) > SLOW { shapes.len() } else { TEXTS / FAMILIES.len() };
+            for seed in (number..texts).step_by(shapes.len()) {
                 let worst = worst.entry(family.name).or_default();
                 measure(&mut meter, shape, family, seed as u64, plain, worst);
             }
         }
     }
-    for (name, Worst { beside_plain, doubled }) in &worst {
-        println!(
-            "{name:40} {:6.2} × plain ({}), doubled {:5.2} × ({})",
-            beside_plain.0 as f64 / 100.0,
-            beside_plain.1,
-            doubled.0 as f64 / 100.0,
-            doubled.1
-        );
+    let mut breaches = Vec::new();
+    for family in FAMILIES {
+        let Worst { beside_plain: (beside, list), doubled: (doubled, doubled_list) } = &worst[family.name];
+        let line =
+            format!("{}: {beside} % of plain text ({list}), twice the text {doubled} % ({doubled_list})", family.name);
+        println!("{line}");
+        if *beside > bound(family) || *doubled > DOUBLED {
+            breaches.push(line);
+        }
+    }
+    assert!(breaches.is_empty(), "more work than it may be:\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn families_that_may_cost_more_are_families() {
+    for (name, bound) in ABOVE {
+        assert!(bound > BOUND && FAMILIES.iter().any(|family| family.name == name), "{name}: remove it from ABOVE");
     }
 }
 
@@ -123,13 +168,4 @@ fn measure(meter: &mut Meter, shape: &Shape, family: Family, seed: u64, plain: [
     let plain = plain[usize::from(family.is_han)];
     worst.beside_plain = worst.beside_plain.max((100 * once / plain, shape.name));
     worst.doubled = worst.doubled.max((100 * twice / once, shape.name));
-    if 100 * once / plain > 300 {
-        println!(
-            "{:12} {:34} {seed:3} {:8.2} {:6.2}",
-            shape.name,
-            family.name,
-            once as f64 / plain as f64,
-            twice as f64 / once as f64
-        );
-    }
 }

@@ -38,6 +38,7 @@ impl Shape {
             compile(
                 &[ListSource { path: "list.toml", text: &list_toml(&self.terms, &self.allow) }],
                 &Taxonomy::custom(),
+                tamis_host::today(),
             )
         })
     }

@@ -131,17 +131,22 @@ impl fmt::Debug for Family {
 }
 
 impl Family {
-    /// A text of `bytes` bytes. A longer one of the same seed begins with the shorter.
+    /// A text of `bytes` bytes, the last of them spaces where no more fits. A longer one of the same seed begins the
+    /// same.
     #[must_use]
     pub fn text(&self, shape: &Shape, seed: u64, bytes: usize) -> Vec<u8> {
         let mut random = Random(seed);
-        let mut text = Vec::with_capacity(bytes + 64);
-        while text.len() < bytes {
+        let mut text = Vec::with_capacity(bytes);
+        loop {
             let spelling = &shape.spellings[random.below(shape.spellings.len())];
-            text.extend((self.piece)(&mut random, spelling));
+            let piece = (self.piece)(&mut random, spelling);
+            // A character cut in two would be another kind of text.
+            if text.len() + piece.len() > bytes {
+                text.resize(bytes, b' ');
+                return text;
+            }
+            text.extend(piece);
         }
-        text.truncate(bytes);
-        text
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) fn verify(
 ) -> Result<(Span, Evidence), Dropped> {
     let spelling = pack.spelling(pattern);
     if let Some(span) = plain(spelling, pattern.flags, text, start) {
-        return Some((span, Evidence(pattern.adds)));
+        return Ok((span, Evidence(pattern.adds)));
     }
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?

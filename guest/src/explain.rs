@@ -394,8 +394,8 @@ fn terms(pack: &Pack<'_>, found: &[Found], field: Field, verdict: &Verdict) -> V
         } else if let Some(one) = there.iter().find(|one| is_covered(&allowed, term.allow_set, one)) {
             TermOutcome::Allowed { at: one.span, by: allowing(pack, found, term.allow_set, one.span) }
         } else {
-            let first = |pattern| rules::first(found, &allowed, term.allow_set, pattern);
-            let parts_there = if parts.is_empty() { Ok(()) } else { rules::all_parts(pack, term, first).map(drop) };
+            let first_of = |pattern| rules::first(found, &allowed, term.allow_set, pattern);
+            let parts_there = if parts.is_empty() { Ok(()) } else { rules::all_parts(pack, term, first_of).map(drop) };
             match parts_there {
                 Err(Unmet::Excluded(by)) => TermOutcome::Excluded { by: spelling(pack, by.pattern), at: by.span },
                 Err(Unmet::Missing(role)) => {

@@ -24,7 +24,7 @@ pub const MASK: char = '*';
 /// ```
 /// use tamis_guest::{Span, mask};
 ///
-/// let masked = mask("so a fre\u{301}e gift".as_bytes(), &[Span { start: 5, end: 9 }]);
+/// let masked = mask("so a fre\u{301}e gift".as_bytes(), &[Span { start: 5, end: 11 }]);
 /// assert_eq!(masked, b"so a **** gift");
 /// ```
 #[must_use]

@@ -38,7 +38,7 @@ struct Wat {
 }
 
 const HONEST: Wat = Wat {
-    section: r#"(@custom "tamis_abi" "\01\00\00\00")"#,
+    section: r#"(@custom "tamis_abi" "\02\00\00\00")"#,
     imports: r#"(import "env" "memory" (memory 24))"#,
     functions: "",
     // The in area at 0, the out area at 0x110000, as long as `wire` says, within 24 pages.
@@ -410,8 +410,8 @@ fn evidence_that_does_not_exist() {
 
 #[test]
 fn other_version_of_the_boundary() {
-    let error = load_error(&Wat { section: r#"(@custom "tamis_abi" "\02\00\00\00")"#, ..HONEST }.bytes());
-    assert!(matches!(error, LoadError::Abi { expected: ABI_VERSION, found: 2 }), "{error:?}");
+    let error = load_error(&Wat { section: r#"(@custom "tamis_abi" "\03\00\00\00")"#, ..HONEST }.bytes());
+    assert!(matches!(error, LoadError::Abi { expected: ABI_VERSION, found: 3 }), "{error:?}");
 }
 
 #[test]

@@ -170,7 +170,7 @@ fn a_swap_that_fails_changes_nothing() {
     assert_unchanged();
 
     let refusing = r#"(module
-        (@custom "tamis_abi" "\01\00\00\00")
+        (@custom "tamis_abi" "\02\00\00\00")
         (import "env" "memory" (memory 24))
         (func (export "tamis_areas") (result i64) (i64.const 0x110000))
         (func (export "tamis_init") (param i32 i32 i32) (result i32) (i32.const 2))

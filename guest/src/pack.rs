@@ -1,12 +1,12 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 1 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 2 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 1 |
+//! | 8..12 | format version, 2 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
@@ -53,7 +53,7 @@ use crate::sounds::HAN_COUNT;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
 pub(crate) const HEADER_BYTES: usize = 176;
 pub(crate) const SECTION_ALIGN: usize = 64;

@@ -17,7 +17,7 @@ use crate::scan::MATCHES_MAX;
 use crate::{Action, ChannelId, Evidence, Field, Match, Message, Span, TermId, Verdict, VerdictFlags};
 
 /// Version of the boundary: both sides must have the same.
-pub const ABI_VERSION: u32 = 1;
+pub const ABI_VERSION: u32 = 2;
 /// Name of the custom section of a filter module that holds [`ABI_VERSION`] as a `u32`. In a section,
 /// so that it is checked before the module is compiled, let alone run.
 pub const ABI_SECTION: &str = "tamis_abi";

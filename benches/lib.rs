@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use tamis_guest::compile::{FailurePolicy, Level, compile_terms};
+use tamis_guest::compile::{FailurePolicy, Level, Variants, compile_terms_as};
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_guest::{Message, Policy, Scanner, Verdict};
 use tamis_host::{Judged, Module, PackImage, Parts, Runtime, RuntimeConfig, Worker};
@@ -226,7 +226,7 @@ impl<'d> Input<'d> {
 /// If one of the terms is none.
 #[must_use]
 pub fn pack(terms: &str) -> Vec<u8> {
-    let (bytes, diagnostics) = compile_terms("terms.txt", terms);
+    let (bytes, diagnostics) = compile_terms_as("terms.txt", terms, Variants::Standard);
     let error = diagnostics.iter().find(|found| found.level == Level::Error);
     assert!(error.is_none(), "{}", error.map(ToString::to_string).unwrap_or_default());
     bytes

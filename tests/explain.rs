@@ -43,7 +43,7 @@ fn every_match_has_a_term_that_fires_and_a_candidate_that_was_kept() {
             });
         }
     }
-    assert!(matches > 100 && dropped > 50, "{matches} matches and {dropped} dropped: too few to show anything");
+    assert!(matches > 100 && dropped > 30, "{matches} matches and {dropped} dropped: too few to show anything");
 }
 
 #[test]

@@ -9,7 +9,8 @@
 //! That is the bound: in an upload longer than a window, a match of more than [`CONTEXT_BYTES`] with what it needs
 //! around it may be missed where it lies across the border of two windows. A pattern has at most 256 letters, with four
 //! separators between two letters, which is 5 KiB, or 20 KiB if each is written as an entity of 16 bytes; longer
-//! ones are filled up with repeats, marks or invisible characters by the hundred. Parts of `a&b` and `a~b` may be as far
+//! ones are filled up with repeats, marks or invisible characters by the hundred, or found by a `re:` term that allows
+//! for any length. Sounds written in Latin letters count only in windows with Chinese in them. Parts of `a&b` and `a~b` may be as far
 //! apart as the upload is long.
 
 use alloc::vec::Vec;

@@ -305,7 +305,7 @@ fn masks(code: u32, rest: &[u8], wanted: &Letter, missing: u32) -> bool {
         let class = symbol(after);
         at += length;
         if class > SEPARATOR && agree(after, class, wanted).is_some() {
-            letters += 1;
+            (signs, letters) = (0, letters + 1);
             if letters == missing {
                 return false;
             }
@@ -313,7 +313,7 @@ fn masks(code: u32, rest: &[u8], wanted: &Letter, missing: u32) -> bool {
             return true;
         } else if class == SEPARATOR {
             signs += 1;
-            if letters > 0 || !is_sign(after) {
+            if !is_sign(after) {
                 return letters > 0;
             }
         }

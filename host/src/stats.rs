@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tamis_guest::{Action, Pack};
 
-use crate::{Judged, ScanFailure};
+use crate::{Judged, PackImage, ScanFailure};
 
 /// Upper bounds of the classes of time, in microseconds: powers of two.
 const CLASSES: usize = 21;
@@ -62,7 +62,9 @@ impl Stats {
     }
 
     /// Adds what one call judged.
-    pub(crate) fn add(&self, pack: &Pack<'_>, judged: &[Judged], time: Duration) {
+    pub(crate) fn add(&self, pack: &PackImage, judged: &[Judged], time: Duration) {
+        // Looked at only for matches: most calls have none, and it costs more than all the counting.
+        let mut of_matches = None;
         let mut actions = [0; Action::ALL.len()];
         for one in judged {
             actions[one.verdict.action as usize] += 1;
@@ -72,6 +74,10 @@ impl Stats {
                 Some(_) => _ = self.traps.fetch_add(1, Ordering::Relaxed),
             }
             let matches = &one.verdict.matches;
+            if matches.is_empty() {
+                continue;
+            }
+            let pack = of_matches.get_or_insert_with(|| pack.pack());
             for (at, found) in matches.iter().enumerate() {
                 let category = pack.term(found.term).category;
                 if matches[..at].iter().all(|earlier| pack.term(earlier.term).category != category)

@@ -5,42 +5,15 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use support::{Folder, stderr, tamis};
 
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Folder {
-        static NUMBER: AtomicU32 = AtomicU32::new(0);
-        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("tamis-bundles-{}-{number}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Folder(path)
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tamis(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tamis"));
-    command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
+mod support;
 
 #[track_caller]
 fn run(args: &[&str]) -> String {
@@ -53,16 +26,12 @@ fn output(args: &[&str]) -> Output {
     tamis(args).output().unwrap()
 }
 
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 /// A publisher's folder: keys, a trust file, lists.
 struct Publisher(Folder);
 
 impl Publisher {
     fn new() -> Publisher {
-        let folder = Folder::new();
+        let folder = Folder::new("bundles");
         let stanza = run(&["bundle", "keys", &folder.path("release"), "--roles", "lists,policy,module"]);
         fs::write(folder.path("trust.toml"), format!("version = 1\n{stanza}")).unwrap();
         fs::create_dir_all(folder.path("lists/en")).unwrap();

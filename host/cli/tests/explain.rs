@@ -3,10 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use serde_json::Value;
+use support::{Folder, tamis};
+
+mod support;
 
 struct Case {
     terms: &'static str,
@@ -130,26 +132,11 @@ note = "names can be changed"
 "#;
 
 fn explain(terms: &str, args: &[&str]) -> Output {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    let name = format!("tamis-explain-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let folder = std::env::temp_dir().join(name);
-    fs::create_dir_all(&folder).unwrap();
-    let (terms_path, policy_path) = (folder.join("terms.txt"), folder.join("policy.toml"));
-    fs::write(&terms_path, terms).unwrap();
-    fs::write(&policy_path, POLICY).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tamis"));
-    command.arg("explain").arg("--terms").arg(&terms_path);
-    for &arg in args {
-        if arg == "POLICY" {
-            command.arg(&policy_path)
-        } else {
-            command.arg(arg)
-        };
-    }
-    let output = command.output().unwrap();
-    fs::remove_dir_all(&folder).unwrap();
-    output
+    let folder = Folder::new("explain");
+    let (terms, policy) = (folder.write("terms.txt", terms), folder.write("policy.toml", POLICY));
+    let args = args.iter().map(|&arg| if arg == "POLICY" { &policy[..] } else { arg });
+    let all: Vec<&str> = ["explain", "--terms", &terms].into_iter().chain(args).collect();
+    tamis(&all).output().unwrap()
 }
 
 #[test]

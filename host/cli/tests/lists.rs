@@ -4,12 +4,12 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
+use support::{Folder, tamis};
 
-/// A folder of lists of this test's own, deleted at the end.
-struct Folder(PathBuf);
+mod support;
 
 const LIST: &str = "\
 format = 1
@@ -29,50 +29,21 @@ big wibble  # seen in spring
 '''
 ";
 
-impl Folder {
-    fn new(name: &str) -> Folder {
-        let path = std::env::temp_dir().join(format!("tamis-lists-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        let folder = Folder(path);
-        for (place, text) in [
-            ("taxonomy.toml", include_str!("../../../wordlists/taxonomy.toml")),
-            ("policy.toml", include_str!("../../../wordlists/policy.toml")),
-            ("en/custom.toml", LIST),
-        ] {
-            folder.write(place, text);
-        }
-        folder
+/// A folder of lists.
+fn folder_of_lists(name: &str) -> Folder {
+    let folder = Folder::new(&format!("lists-{name}"));
+    for (place, text) in [
+        ("taxonomy.toml", include_str!("../../../wordlists/taxonomy.toml")),
+        ("policy.toml", include_str!("../../../wordlists/policy.toml")),
+        ("en/custom.toml", LIST),
+    ] {
+        folder.write(place, text);
     }
-
-    fn path(&self, place: &str) -> String {
-        self.0.join(place).to_str().unwrap().to_owned()
-    }
-
-    fn write(&self, place: &str, bytes: impl AsRef<[u8]>) -> String {
-        let path = self.0.join(place);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, bytes).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn read(&self, place: &str) -> String {
-        fs::read_to_string(self.0.join(place)).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-fn tamis(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_tamis")).args(args).stdin(Stdio::null()).output().unwrap()
+    folder
 }
 
 fn lists(args: &[&str]) -> Output {
-    tamis(&[&["lists"], args].concat())
+    tamis(&[&["lists"], args].concat()).stdin(Stdio::null()).output().unwrap()
 }
 
 /// What a command says, and how it ends.
@@ -88,7 +59,7 @@ fn says(output: &Output, code: i32, parts: &[&str]) {
 /// The walk-through of the README, step by step.
 #[test]
 fn the_walk_through_of_the_readme() {
-    let (old, new) = (Folder::new("walk-old"), Folder::new("walk-new"));
+    let (old, new) = (folder_of_lists("walk-old"), folder_of_lists("walk-new"));
     let (before, after) = (old.path(""), new.path(""));
     let messages = new.write("messages.txt", "have a frumious day\nsend the frumious card code\nhello\n");
 
@@ -129,7 +100,7 @@ fn the_walk_through_of_the_readme() {
 
     let preview = lists(&["preview", &before, &after, &messages]);
     says(&preview, 1, &["newly held or blocked: 1", "allow → hold", "send the frumious card code", "ns a message"]);
-    says(&tamis(&["check", "--lists", &after, &messages]), 1, &["3 messages: 2 allow, 1 hold"]);
+    says(&tamis(&["check", "--lists", &after, &messages]).output().unwrap(), 1, &["3 messages: 2 allow, 1 hold"]);
     says(&lists(&["stats", &after]), 0, &["en.custom"]);
 }
 
@@ -151,7 +122,7 @@ fn the_readme_names_commands_that_exist() {
 
 #[test]
 fn lint_as_json_for_editors() {
-    let folder = Folder::new("json");
+    let folder = folder_of_lists("json");
     folder.write("en/custom.toml", LIST.replace("zorkblat", "ＺＯＲＫ\nzork*blat"));
     let output = lists(&["lint", "--format", "json", &folder.path("")]);
     says(&output, 1, &[]);
@@ -166,7 +137,7 @@ fn lint_as_json_for_editors() {
 
 #[test]
 fn lint_repairs_what_needs_no_decision() {
-    let folder = Folder::new("fix");
+    let folder = folder_of_lists("fix");
     let list = LIST.replace("zorkblat", "ＺＯＲＫ\nzork\u{200B}blat\nZorkBlat");
     folder.write("en/custom.toml", list);
     says(&lists(&["lint", "--fix", &folder.path("")]), 0, &["3 repaired", "0 errors, 0 warnings"]);
@@ -175,7 +146,7 @@ fn lint_repairs_what_needs_no_decision() {
 
 #[test]
 fn the_day_decides_what_is_expired() {
-    let folder = Folder::new("day");
+    let folder = folder_of_lists("day");
     folder.write("en/custom.toml", LIST.replace("name  = ", "expires = 2027-01-31\nname  = "));
     let at = |day| lists(&["lint", "--at", day, &folder.path("")]);
     says(&at("2027-01-30"), 0, &[]);
@@ -185,7 +156,7 @@ fn the_day_decides_what_is_expired() {
 
 #[test]
 fn fmt_changes_form_and_nothing_else() {
-    let folder = Folder::new("fmt");
+    let folder = folder_of_lists("fmt");
     says(&lists(&["fmt", "--check", &folder.path("")]), 0, &["0 would be changed"]);
     folder.write("en/custom.toml", LIST.replace('\n', "\r\n").replace("name  = ", "name="));
     says(&lists(&["fmt", "--check", &folder.path("")]), 1, &["1 would be changed"]);
@@ -203,7 +174,7 @@ fn shipped_lists_keep_their_meaning_in_canonical_form() {
 
 #[test]
 fn a_spreadsheet_and_back() {
-    let (from, to) = (Folder::new("csv-from"), Folder::new("csv-to"));
+    let (from, to) = (folder_of_lists("csv-from"), folder_of_lists("csv-to"));
     let list = LIST.replace("zorkblat", "106901234567890123\n\\*zork\\* blat")
         + "\n[[term]]\npattern = \"=wibble\"\nseverity = 3\nexpires = 2027-01-31\nreason = \"+1, \\\"x\\\"\"\nhits = [\"wibble\", \"a\\nwibble\"]\nmisses = [\"wobble\"]\n";
     from.write("en/custom.toml", list);
@@ -239,7 +210,7 @@ fn a_spreadsheet_and_back() {
 
 #[test]
 fn an_import_says_what_became_of_each_line() {
-    let folder = Folder::new("import");
+    let folder = folder_of_lists("import");
     let words = folder.write("words.txt", "frumious\nZorkBlat\n\nAT&T\nb\nfrumious\n#NAME?\n");
     let args = ["import", &words, "--format", "plain", "--list", "en.custom", &folder.path("")];
     says(
@@ -268,7 +239,7 @@ fn an_import_says_what_became_of_each_line() {
 
 #[test]
 fn bad_files_are_told_and_nothing_is_written() {
-    let folder = Folder::new("bad");
+    let folder = folder_of_lists("bad");
     let gbk = folder.write("gbk.csv", b"pattern\n\xB6\xC4\xB2\xA9\n");
     let import = |file: &str, format: &str| {
         lists(&["import", file, "--format", format, "--list", "en.custom", &folder.path("")])
@@ -293,7 +264,7 @@ fn bad_files_are_told_and_nothing_is_written() {
 
 #[test]
 fn each_clause_has_a_row() {
-    let folder = Folder::new("clauses");
+    let folder = folder_of_lists("clauses");
     let list = LIST.to_owned() + "hits = [\"zorkblat, and a big wibble | here\"]\n";
     folder.write("en/custom.toml", list);
     let output = lists(&["clauses", &folder.path("")]);

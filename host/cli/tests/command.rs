@@ -248,8 +248,8 @@ fn a_damaged_pack_and_a_module_of_another_version_are_refused() {
     assert_eq!(run(&["check", "--lists", pack], "casino\n").status.code(), Some(1));
 
     let mut bytes = fs::read(pack).unwrap();
-    let middle = bytes.len() / 2;
-    bytes[middle] ^= 1;
+    let spelling = bytes.windows(6).position(|six| six == b"casino").unwrap();
+    bytes[spelling] ^= 1;
     let damaged = folder.write("damaged.pack", &bytes);
     assert_error(
         &run(&["check", "--lists", &damaged], "hi\n"),

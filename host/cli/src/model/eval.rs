@@ -74,13 +74,20 @@ impl Figures {
         }
     }
 
-    fn row(&self, name: &str) -> String {
+    /// The figures of one file at one threshold.
+    fn of(judged: impl Iterator<Item = (Label, Confidence)>, threshold: u16) -> Figures {
+        let mut figures = Figures::default();
+        judged.for_each(|(label, confidence)| figures.add(label, confidence, threshold));
+        figures
+    }
+
+    fn row(&self, name: &str, threshold: u16) -> String {
         let part = |part: usize, of: usize| if of == 0 { f64::NAN } else { part as f64 / of as f64 };
         let shown =
             |value: f64, digits: usize| if value.is_nan() { "-".to_owned() } else { format!("{value:.digits$}") };
         let f1 = part(2 * self.found, self.found + self.alarms + self.unwanted);
         format!(
-            "{:44} {:>7} {:>6} {:>9} {:>7} {:>7} {:>6}",
+            "{:44} {threshold:>5} {:>7} {:>6} {:>9} {:>7} {:>7} {:>6}",
             shortened(name),
             self.ham,
             self.alarms,
@@ -93,7 +100,7 @@ impl Figures {
 }
 
 const HEAD: &str =
-    "file                                             ham  alarms        %  unwanted  recall     F1   kind";
+    "file                                          from     ham alarms         % unwanted recall     F1   kind";
 
 pub(super) fn run(
     args: &ModelEvalArgs,
@@ -103,6 +110,7 @@ pub(super) fn run(
     model: Option<Vec<u8>>,
 ) -> anyhow::Result<()> {
     let settings = Settings::new(args.data.seed);
+    let first_threshold = args.threshold[0];
     let group = |example: &Example| if args.campaigns { example.campaign } else { example.key };
     let fold = |example: &Example| fold_of(group(example), FOLDS);
     let evasions: Vec<_> = args.evasions.iter().map(|path| data::read_evasions(path)).collect::<Result<_, _>>()?;
@@ -130,32 +138,30 @@ pub(super) fn run(
             let disguised = judge.all([(&*evasion.text, "")].into_iter())?;
             let counts = kinds.entry(&evasion.kind).or_default();
             counts[0] += 1;
-            counts[1] += usize::from(confidences[at].unwanted() >= args.threshold);
-            counts[2] += usize::from(disguised[0].unwanted() >= args.threshold);
+            counts[1] += usize::from(confidences[at].unwanted() >= first_threshold);
+            counts[2] += usize::from(disguised[0].unwanted() >= first_threshold);
         }
     }
 
     let mut out = std::io::stdout().lock();
     let by = if args.campaigns { "messages of one campaign in one part" } else { "equal messages in one part" };
     match model {
-        Some(_) => writeln!(out, "the given model, unwanted from {} per mille on", args.threshold)?,
-        None => {
-            writeln!(out, "cross-validation in {FOLDS} parts, {by}, unwanted from {} per mille on", args.threshold)?
-        }
+        Some(_) => writeln!(out, "the given model")?,
+        None => writeln!(out, "cross-validation in {FOLDS} parts, {by}")?,
     }
     writeln!(out, "{HEAD}")?;
     let mut mistakes = Vec::new();
     for (source, name) in names.iter().enumerate() {
-        let mut figures = Figures::default();
-        for (example, confidence) in examples.iter().zip(&confidences) {
-            if example.sources & 1 << (source % 64) != 0 {
-                figures.add(example.label, *confidence, args.threshold);
-                if (confidence.unwanted() >= args.threshold) != example.label.is_unwanted() && !is_prose[source] {
-                    mistakes.push((confidence.unwanted(), example));
-                }
-            }
+        let judged =
+            || examples.iter().zip(&confidences).filter(|(example, _)| example.sources & 1 << (source % 64) != 0);
+        for &threshold in &args.threshold {
+            let figures = Figures::of(judged().map(|(example, &confidence)| (example.label, confidence)), threshold);
+            writeln!(out, "{}", figures.row(name, threshold))?;
         }
-        writeln!(out, "{}", figures.row(name))?;
+        let is_mistake = |(example, confidence): &(&Example, &Confidence)| {
+            (confidence.unwanted() >= first_threshold) != example.label.is_unwanted() && !is_prose[source]
+        };
+        mistakes.extend(judged().filter(is_mistake).map(|(example, confidence)| (confidence.unwanted(), example)));
     }
 
     if !args.unseen.is_empty() {
@@ -168,11 +174,11 @@ pub(super) fn run(
         for path in &args.unseen {
             let unseen = read_unseen(path, args.data.seed)?;
             let judged = judge.all(unseen.iter().map(|example| (&*example.text, &*example.sender)))?;
-            let mut figures = Figures::default();
-            for (example, confidence) in unseen.iter().zip(judged) {
-                figures.add(example.label, confidence, args.threshold);
+            for &threshold in &args.threshold {
+                let labels = unseen.iter().map(|example| example.label);
+                let figures = Figures::of(labels.zip(judged.iter().copied()), threshold);
+                writeln!(out, "{}", figures.row(&path.display().to_string(), threshold))?;
             }
-            writeln!(out, "{}", figures.row(&path.display().to_string()))?;
         }
     }
     bar.finish_and_clear();

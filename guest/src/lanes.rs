@@ -10,9 +10,6 @@ use wide::i8x16;
 pub(crate) struct Bits {
     pub(crate) letters: u64,
     pub(crate) digits: u64,
-    /// Letters and digits that are the same as the byte before, whatever their case.
-    pub(crate) same: u64,
-    pub(crate) controls: u64,
     /// Where something else begins: letters, digits, what is neither, upper case after lower.
     pub(crate) edges: u64,
 }
@@ -23,60 +20,61 @@ pub(crate) const BLOCK: usize = 64;
 /// What is known of the block before.
 #[derive(Clone, Copy, Default)]
 struct Before {
-    byte: u8,
     letters: u64,
     digits: u64,
     lower: u64,
 }
 
-/// Reads the bits of a text. What is beyond the end is no letter or digit.
-pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) {
+/// Reads the bits of a text, and returns whether it has control characters. What is beyond the end is no letter or
+/// digit.
+pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) -> bool {
     bits.clear();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let mut before = Before::default();
+    let (mut before, mut controls) = (Before::default(), 0);
     for block in blocks {
-        bits.push(read_block(block, &mut before));
+        controls |= read_block(block, bits, &mut before);
     }
     if !rest.is_empty() {
-        // Spaces beyond the end: no controls, and no copy of a length that is not known.
-        let mut block = [b' '; BLOCK];
-        for (into, &byte) in block.iter_mut().zip(rest) {
-            *into = byte;
+        // Eight bytes at a time: in the sandbox a copy of a length that is not known costs a call out of it.
+        let mut block = [0; BLOCK / 8];
+        for (number, eight) in block.iter_mut().enumerate().take(rest.len().div_ceil(8)) {
+            *eight = eight_bytes(rest, 8 * number);
         }
-        bits.push(read_block(&block, &mut before));
+        let within = u64::MAX >> (BLOCK - rest.len());
+        controls |= read_block(&bytemuck::cast(block), bits, &mut before) & within;
     }
+    controls != 0
 }
 
-/// The bits of eight places from `at` on that tell of repeats.
+/// Eight bytes of a text as a little-endian number, zeros beyond its end.
 #[inline]
-pub(crate) fn eight_same(bits: &[Bits], at: usize) -> u64 {
-    let (block, place) = (at / BLOCK, at % BLOCK);
-    let low = bits[block].same >> place;
-    let high = if place > BLOCK - 8 { bits.get(block + 1).map_or(0, |bits| bits.same << (BLOCK - place)) } else { 0 };
-    (low | high) & 0xFF
+pub(crate) fn eight_bytes(text: &[u8], at: usize) -> u64 {
+    if let Some(eight) = text[at..].first_chunk() {
+        return u64::from_le_bytes(*eight);
+    }
+    text[at..].iter().rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
 }
 
-fn read_block(block: &[u8; BLOCK], before: &mut Before) -> Bits {
-    let mut bits = Bits::default();
-    let mut upper = 0;
+/// Reads the bits of a block, and returns where it has control characters.
+#[inline]
+fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) -> u64 {
+    let (mut letters, mut digits, mut upper, mut controls) = (0, 0, 0, 0);
     let (lanes, _) = block.as_chunks::<16>();
     for (number, &lane) in lanes.iter().enumerate() {
-        let lane = read_lane(lane, before.byte);
+        let lane = read_lane(lane);
         let shift = 16 * number;
-        bits.letters |= lane.letters << shift;
-        bits.digits |= lane.digits << shift;
-        bits.same |= lane.same << shift;
-        bits.controls |= lane.controls << shift;
+        letters |= lane.letters << shift;
+        digits |= lane.digits << shift;
         upper |= lane.upper << shift;
-        before.byte = block[shift + 15];
+        controls |= lane.controls << shift;
     }
-    let lower = bits.letters & !upper;
+    let lower = letters & !upper;
     let edges = |of: u64, before: u64| of ^ (of << 1 | before >> 63);
-    bits.edges = edges(bits.letters, before.letters)
-        | edges(bits.digits, before.digits)
-        | upper & (lower << 1 | before.lower >> 63);
-    (before.letters, before.digits, before.lower) = (bits.letters, bits.digits, lower);
-    bits
+    let edges =
+        edges(letters, before.letters) | edges(digits, before.digits) | upper & (lower << 1 | before.lower >> 63);
+    bits.push(Bits { letters, digits, edges });
+    *before = Before { letters, digits, lower };
+    controls
 }
 
 /// Bits of sixteen bytes.
@@ -84,31 +82,21 @@ struct Lane {
     letters: u64,
     digits: u64,
     upper: u64,
-    same: u64,
     controls: u64,
 }
 
 #[inline(always)]
-fn read_lane(lane: [u8; 16], before: u8) -> Lane {
+fn read_lane(lane: [u8; 16]) -> Lane {
     let bytes: i8x16 = bytemuck::cast(lane);
     let of = |byte: u8| i8x16::splat(byte.cast_signed());
     // What is beyond ASCII is negative, and so neither.
     let within = |bytes: i8x16, first: u8, last: u8| bytes.simd_gt(of(first - 1)) & bytes.simd_lt(of(last + 1));
-    let lower = bytes | of(0x20);
-    let letters = within(lower, b'a', b'z');
+    let letters = within(bytes | of(0x20), b'a', b'z');
     let digits = within(bytes, b'0', b'9');
     let upper = letters & bytes.simd_lt(of(b'a'));
-    let previous: i8x16 = bytemuck::cast(u128::from_le_bytes(lane) << 8 | u128::from(before));
-    let same = lower.simd_eq(previous | of(0x20)) & (letters | digits);
     let controls = bytes.simd_lt(of(b' ')) & bytes.simd_gt(i8x16::splat(-1)) | bytes.simd_eq(of(0x7F));
     let mask = |lanes: i8x16| u64::from(lanes.to_bitmask());
-    Lane {
-        letters: mask(letters),
-        digits: mask(digits),
-        upper: mask(upper),
-        same: mask(same),
-        controls: mask(controls),
-    }
+    Lane { letters: mask(letters), digits: mask(digits), upper: mask(upper), controls: mask(controls) }
 }
 
 #[cfg(test)]
@@ -118,9 +106,10 @@ mod tests {
     #[test]
     fn bits_say_what_the_bytes_are() {
         let text: Vec<u8> = (0..1000u32).map(|n| (n.wrapping_mul(n) >> 3) as u8 & 0x7F).collect();
-        for length in [0, 1, 15, 16, 63, 64, 65, 130, 1000] {
+        for length in [0, 1, 7, 8, 15, 16, 63, 64, 65, 130, 1000] {
             let mut bits = Vec::new();
-            read(&text[..length], &mut bits);
+            let has_controls = read(&text[..length], &mut bits);
+            assert_eq!(has_controls, text[..length].iter().any(u8::is_ascii_control));
             assert_eq!(bits.len(), length.div_ceil(BLOCK));
             for (at, &byte) in text[..length].iter().enumerate() {
                 let bits = bits[at / BLOCK];
@@ -132,8 +121,6 @@ mod tests {
                 let is_edge = |is: fn(&u8) -> bool| is(&byte) != is(&before);
                 let edge = rises || is_edge(u8::is_ascii_alphabetic) || is_edge(u8::is_ascii_digit);
                 assert_eq!(has(bits.edges), edge);
-                assert_eq!(has(bits.same), byte.is_ascii_alphanumeric() && byte.eq_ignore_ascii_case(&before));
-                assert_eq!(has(bits.controls), byte.is_ascii_control());
             }
         }
     }

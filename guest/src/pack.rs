@@ -63,6 +63,7 @@ pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;
 const CHECKSUM_AT: usize = 24;
 const SECTIONS_AT: usize = 32;
+#[cfg(feature = "compile")]
 pub(crate) const SECTIONS: usize = 20;
 /// Longest pattern, in letters: bounds the work for one candidate.
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
@@ -182,7 +183,7 @@ pub struct GramRecord {
     pub(crate) buckets_first: u32,
     /// How many buckets: a power of two; their section slice is one longer.
     pub(crate) buckets_count: u32,
-    /// [`HAS_SPACED`], [`HAS_GLUED`].
+    /// [`HAS_SPACED`], [`HAS_GLUED`], from bit [`PREFIX_LENGTHS`] on.
     pub(crate) flags: u32,
     /// Most letters a word has that is a key.
     pub(crate) letters_max: u32,
@@ -192,6 +193,8 @@ pub struct GramRecord {
 pub(crate) const HAS_SPACED: u32 = 1;
 /// A pattern is looked for within longer words that it was glued into.
 pub(crate) const HAS_GLUED: u32 = 2;
+/// From this bit on: how many letters keys of prefixes have, a bit for each number.
+pub(crate) const PREFIX_LENGTHS: u32 = 8;
 
 /// A key of a pattern.
 #[derive(Clone, Copy, Pod, Zeroable, Debug)]

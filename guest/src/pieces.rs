@@ -8,10 +8,10 @@ use core::ops::Range;
 use crate::fold::{
     CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol,
 };
-use crate::lanes::{self, BLOCK, Bits};
+use crate::lanes::{self, BLOCK, Bits, eight_bytes};
 use crate::leet;
 use crate::rewrite::{Watch, is_watched};
-use crate::search::WordKey;
+use crate::search::{WordKey, hash};
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
@@ -19,6 +19,8 @@ pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
 const LANES: usize = 8;
 /// First of the Han characters that most text is made of.
 const HAN_FIRST: u32 = 0x4E00;
+/// How many words before another are looked at together.
+const PLAIN_WORDS_MAX: usize = 8;
 /// Most pieces that one word may be in.
 const WORD_PIECES_MAX: usize = 32;
 
@@ -38,7 +40,7 @@ pub(crate) enum Gap {
 /// A run of letters, or of digits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Piece {
-    /// The first eight of its folded letters, one byte a letter, repeats left out; zeros after its end.
+    /// The first eight of its folded letters, one byte a letter, [repeats](is_repeat) left out; zeros after its end.
     letters: u64,
     /// First byte in the text.
     pub(crate) start: u32,
@@ -50,6 +52,14 @@ pub(crate) struct Piece {
     kind: Kind,
     /// It may go on a word with the piece before.
     joins: bool,
+}
+
+impl Piece {
+    /// Its first eight letters, one byte a letter, and how many letters it has.
+    #[inline]
+    pub(crate) fn head(&self) -> (u64, u32) {
+        (self.letters, self.count)
+    }
 }
 
 /// What a piece is made of.
@@ -212,80 +222,70 @@ impl Pieces {
     /// for others.
     fn read_plain(&mut self, text: &[u8]) -> bool {
         let mut bits = core::mem::take(&mut self.bits);
-        lanes::read(text, &mut bits);
-        let has_controls = bits.iter().any(|bits| bits.controls != 0);
+        let has_controls = lanes::read(text, &mut bits);
         let vanishes = |&byte: &u8| byte < 0x80 && ascii_symbol(byte) == IGNORABLE;
         let is_plain = !(has_controls && text.iter().any(vanishes)) && self.read_words(text, &bits);
         self.bits = bits;
         is_plain
     }
 
-    /// Reads letters, digits and what is between, from edge to edge.
+    /// Reads letters, digits and what is between, from edge to edge; false if something is not plain.
     fn read_words(&mut self, text: &[u8], bits: &[Bits]) -> bool {
-        let mut between = Between::start();
-        let mut start = 0;
-        let mut kind = Kind::Signs;
+        // Where the piece before ended.
+        let mut end = 0;
         for (block, of_block) in bits.iter().enumerate() {
-            let mut edges = of_block.edges;
-            while edges != 0 {
-                let place = edges.trailing_zeros();
-                edges &= edges - 1;
-                let edge = BLOCK * block + place as usize;
-                if !self.read_run(text, start..edge, kind, bits, &mut between) {
-                    return false;
-                }
-                start = edge;
-                let is = |of: u64| of >> place & 1 == 1;
-                kind = match () {
-                    () if is(of_block.letters) => Kind::Letters,
-                    () if is(of_block.digits) => Kind::Digits,
-                    () => Kind::Signs,
+            let mut starts = of_block.edges & (of_block.letters | of_block.digits);
+            while starts != 0 {
+                let place = starts.trailing_zeros();
+                starts &= starts - 1;
+                let start = BLOCK * block + place as usize;
+                let gap = match start - end {
+                    0 if start > 0 => Gap::Touching,
+                    1 if end > 0 && text[end] == b' ' => Gap::Spaced,
+                    _ => {
+                        let mut between = if end == 0 { Between::start() } else { Between::touching() };
+                        if !self.read_between(text, end..start, &mut between) {
+                            return false;
+                        }
+                        between.take()
+                    }
                 };
+                let later = of_block.edges & (u64::MAX << place << 1);
+                end = match later.trailing_zeros() as usize {
+                    BLOCK => first_edge(bits, block + 1).unwrap_or(text.len()),
+                    place => BLOCK * block + place,
+                };
+                let kind = if of_block.digits >> place & 1 == 1 { Kind::Digits } else { Kind::Letters };
+                self.read_word(text, start..end, kind, gap);
             }
         }
-        self.read_run(text, start..text.len(), kind, bits, &mut between)
+        end == text.len() || self.read_between(text, end..text.len(), &mut Between::touching())
     }
 
-    /// Reads a run of one kind; false if it is not plain.
+    /// Reads a run of ASCII letters or digits.
     #[inline(always)]
-    fn read_run(&mut self, text: &[u8], run: Range<usize>, kind: Kind, bits: &[Bits], between: &mut Between) -> bool {
+    fn read_word(&mut self, text: &[u8], run: Range<usize>, kind: Kind, gap: Gap) {
         const ONES: u64 = 0x0101_0101_0101_0101;
         let (case, class) = match kind {
-            Kind::Signs if run.len() == 1 && text[run.start] == b' ' => {
-                between.add(true);
-                return true;
-            }
-            Kind::Signs => return self.read_between(text, run, between),
-            Kind::Letters => (0x20 * ONES, (b'a' - CLASS_FIRST_LETTER) as u64 * ONES),
             Kind::Digits => (0, (b'0' - CLASS_FIRST_DIGIT) as u64 * ONES),
+            _ => (0x20 * ONES, (b'a' - CLASS_FIRST_LETTER) as u64 * ONES),
         };
         let length = run.len().min(LANES);
         let within = u64::MAX >> (64 - 8 * length);
-        let mut letters = ((load(text, run.start) | case) & within).wrapping_sub(class & within);
+        let mut letters = ((eight_bytes(text, run.start) | case) & within).wrapping_sub(class & within);
         // The first letter of a piece is no repeat of what is before it.
-        let same = lanes::eight_same(bits, run.start) & ((1 << length) - 1) & !1;
+        let repeats = zero_bytes(letters ^ letters << 8) & within & !0xFF;
         let mut count = length;
-        if same != 0 {
-            (letters, count) = without_repeats(letters, same, length);
+        if repeats != 0 && kind != Kind::Digits {
+            (letters, count) = without_repeats(letters, repeats, length);
         }
-        self.push_piece(
-            text,
-            Piece {
-                letters,
-                start: run.start as u32,
-                count: count as u32,
-                more: self.more_letters.len() as u32,
-                gap: between.take(),
-                kind,
-                joins: false,
-            },
-        );
+        let (start, more) = (run.start as u32, self.more_letters.len() as u32);
+        self.push_piece(text, Piece { letters, start, count: count as u32, more, gap, kind, joins: false });
         if run.len() > LANES {
             for &letter in &text[run.start + LANES..run.end] {
                 self.add_letter(ascii_symbol(letter) as u8);
             }
         }
-        true
     }
 
     /// Reads what stands between words: separators, and signs that are letters. False at what is not plain.
@@ -328,13 +328,15 @@ impl Pieces {
 
     #[inline]
     fn push_piece(&mut self, text: &[u8], mut piece: Piece) {
-        if let Some(before) = self.pieces.last() {
-            piece.joins = joins(before, &piece);
+        piece.joins = self.pieces.last().is_some_and(|before| joins(before, &piece));
+        if piece.gap == Gap::Touching {
             // Three pieces that touch may be base64. A word that is told of once is not told of again.
-            self.touching = if piece.gap == Gap::Touching { self.touching + 1 } else { 0 };
+            self.touching += 1;
             if self.touching == 2 {
                 self.watch.word(text, piece.start as usize);
             }
+        } else {
+            self.touching = 0;
         }
         self.pieces.push(piece);
     }
@@ -346,7 +348,7 @@ impl Pieces {
             count @ ..=LANES => (piece.letters >> (8 * (count - 1))) as u8,
             _ => self.more_letters.last().copied().unwrap_or_default(),
         };
-        if last == letter {
+        if is_repeat(last, letter) {
             return;
         }
         if (piece.count as usize) < LANES {
@@ -388,16 +390,29 @@ impl Pieces {
         Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
     }
 
-    /// Whether the word beside the one that begins with piece `first` begins with another letter than a
-    /// [neighbour](word_neighbour) says. Only words of one piece are sure to.
-    pub(crate) fn rules_out(&self, first: usize, neighbour: u16) -> bool {
-        let [letter, is_before] = neighbour.to_le_bytes();
-        let beside = if is_before == 0 { first.checked_add(1) } else { first.checked_sub(1) };
-        let Some(beside) = beside.filter(|&beside| beside < self.pieces.len()) else { return false };
-        let piece = &self.pieces[beside];
+    /// The words beside piece `first`.
+    pub(crate) fn beside(&self, first: usize) -> Beside {
         let is_word = |piece: usize| self.pieces[piece].gap >= Gap::Spaced && self.stands_alone(piece);
-        let are_words = is_word(beside) && is_word(first);
-        are_words && piece.kind == Kind::Letters && piece.letters.to_le_bytes()[0] != letter
+        let word = |place: Option<usize>| match place.filter(|&place| place < self.pieces.len()) {
+            None => Neighbour::None,
+            Some(place) if self.pieces[place].kind == Kind::Letters && is_word(place) => Neighbour::Word {
+                whole: whole_neighbour(self.key(&self.pieces[place])),
+                letter: self.pieces[place].letters as u8,
+            },
+            Some(_) => Neighbour::Unsure,
+        };
+        if is_word(first) {
+            Beside { before: word(first.checked_sub(1)), after: word(first.checked_add(1)) }
+        } else {
+            Beside { before: Neighbour::Unsure, after: Neighbour::Unsure }
+        }
+    }
+
+    /// How many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
+    pub(crate) fn plain_words_before(&self, first: usize) -> usize {
+        let is_word = |piece: &&Piece| piece.gap >= Gap::Spaced && !piece.joins;
+        let from = first.saturating_sub(PLAIN_WORDS_MAX);
+        self.pieces[from..=first].iter().rev().take_while(is_word).count().saturating_sub(1)
     }
 
     /// Whether nothing touches the last piece before `next`.
@@ -454,16 +469,51 @@ fn joins(a: &Piece, b: &Piece) -> bool {
         Gap::Touching | Gap::Joined => true,
         Gap::Spaced => {
             let single = |piece: &Piece| piece.count == 1 && piece.kind != Kind::Signs;
-            (single(a) && single(b)) || (a.kind == Kind::Digits && b.kind == Kind::Digits)
+            (single(b) && single(a)) || (b.kind == Kind::Digits && a.kind == Kind::Digits)
         }
         Gap::Apart => false,
     }
 }
 
-/// What an entry says of the word before or after that of its key: the first letter.
-#[cfg(feature = "compile")]
-pub(crate) fn word_neighbour(letter: u8, is_before: bool) -> u16 {
-    u16::from_le_bytes([letter, is_before.into()])
+/// The words before and after a piece.
+pub(crate) struct Beside {
+    before: Neighbour,
+    after: Neighbour,
+}
+
+/// What is sure of a word beside a piece.
+enum Neighbour {
+    /// There is none.
+    None,
+    /// It is one piece of letters or digits: what an entry would say of it.
+    Word { whole: u16, letter: u8 },
+    /// It may be anything.
+    Unsure,
+}
+
+impl Beside {
+    /// Whether the word that an entry says is beside that of its key is not there.
+    #[inline]
+    pub(crate) fn rules_out(&self, neighbour: u16) -> bool {
+        match if neighbour & NEIGHBOUR_BEFORE == 0 { &self.after } else { &self.before } {
+            Neighbour::None => true,
+            Neighbour::Word { whole, .. } if neighbour & NEIGHBOUR_WHOLE != 0 => {
+                *whole != neighbour & !NEIGHBOUR_BEFORE
+            }
+            Neighbour::Word { letter, .. } => u16::from(*letter) != neighbour & !NEIGHBOUR_BEFORE,
+            Neighbour::Unsure => false,
+        }
+    }
+}
+
+/// Of what an entry says of the word beside that of its key: it is the one before.
+pub(crate) const NEIGHBOUR_BEFORE: u16 = 1 << 15;
+/// It is told by all of its letters, not by the first.
+const NEIGHBOUR_WHOLE: u16 = 1 << 14;
+
+/// What an entry says of a word beside that of its key, by all letters of that word.
+pub(crate) fn whole_neighbour(key: u64) -> u16 {
+    NEIGHBOUR_WHOLE | (hash(key) >> 40) as u16 & (NEIGHBOUR_WHOLE - 1)
 }
 
 /// A class as one byte. Different letters may share one: the search over-matches.
@@ -472,25 +522,36 @@ pub(crate) fn class_byte(class: Symbol) -> u8 {
     low ^ high.rotate_left(3)
 }
 
-/// Takes those of the letters out whose bit is set, and returns how many are left.
-fn without_repeats(mut letters: u64, mut same: u64, length: usize) -> (u64, usize) {
+/// Where bytes are zero: the highest bit of each.
+#[inline]
+fn zero_bytes(bytes: u64) -> u64 {
+    const LOW: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+    !(((bytes & LOW) + LOW) | bytes | LOW)
+}
+
+/// Whether a letter only draws out the one before it. Digits never do: `100` is another number than `10`.
+#[inline]
+pub(crate) fn is_repeat(before: u8, letter: u8) -> bool {
+    before == letter && !(CLASS_FIRST_DIGIT..CLASS_FIRST_DIGIT + 10).contains(&letter)
+}
+
+/// Takes those of the letters out whose highest bit is set in `repeats`, and returns how many are left.
+fn without_repeats(mut letters: u64, mut repeats: u64, length: usize) -> (u64, usize) {
     let mut count = length;
-    while same != 0 {
-        let twice = 8 * (same.trailing_zeros() - (length - count) as u32);
-        letters = letters & ((1 << twice) - 1) | letters >> twice >> 8 << twice;
+    while repeats != 0 {
+        let repeat = repeats.trailing_zeros() - 7 - 8 * (length - count) as u32;
+        letters = letters & ((1 << repeat) - 1) | letters >> repeat >> 8 << repeat;
         count -= 1;
-        same &= same - 1;
+        repeats &= repeats - 1;
     }
     (letters, count)
 }
 
-/// Eight bytes of a text, zeros beyond its end.
-#[inline]
-fn load(text: &[u8], at: usize) -> u64 {
-    if let Some(eight) = text[at..].first_chunk() {
-        return u64::from_le_bytes(*eight);
-    }
-    text[at..].iter().rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
+/// The first edge in the block and those behind it.
+#[cold]
+fn first_edge(bits: &[Bits], block: usize) -> Option<usize> {
+    let (number, bits) = (block..).zip(bits.get(block..)?).find(|(_, bits)| bits.edges != 0)?;
+    Some(BLOCK * number + bits.edges.trailing_zeros() as usize)
 }
 
 /// Which symbols of a message are wanted.
@@ -537,6 +598,10 @@ impl Between {
         Between { gap: Gap::Apart, separators: 0 }
     }
 
+    fn touching() -> Between {
+        Between { gap: Gap::Touching, separators: 0 }
+    }
+
     #[inline]
     fn add(&mut self, is_space: bool) {
         self.separators += 1;
@@ -547,7 +612,7 @@ impl Between {
     #[inline]
     fn take(&mut self) -> Gap {
         let gap = if self.separators > GAP_CHARACTERS_MAX { Gap::Apart } else { self.gap };
-        *self = Between { gap: Gap::Touching, separators: 0 };
+        *self = Between::touching();
         gap
     }
 }

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
-use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, Pack};
-use crate::pieces::{Pieces, Symbols};
+use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
+use crate::pieces::{Piece, Pieces, Symbols, is_repeat};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -65,7 +65,7 @@ pub(crate) fn pair_key(first: u32, second: u32) -> u64 {
     u64::from(first) << 32 | u64::from(second)
 }
 
-/// The key of a word, built letter by letter; repeats are left out.
+/// The key of a word, built letter by letter; repeats are left out, but of digits.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct WordKey {
     mixed: u64,
@@ -77,7 +77,7 @@ pub(crate) struct WordKey {
 impl WordKey {
     #[inline]
     pub(crate) fn push(&mut self, letter: u8) {
-        if letter == self.last {
+        if is_repeat(self.last, letter) {
             return;
         }
         self.last = letter;
@@ -94,8 +94,28 @@ impl WordKey {
         self.mixed ^ self.letters
     }
 
-    /// With more letters; `None` once no word begins with its first letters, or is as long.
+    /// With the letters of a piece; `None` once no word begins with its first letters, or is as long.
     #[inline]
+    fn with_piece(mut self, message: &Pieces, piece: &Piece, words: &Gram<'_>) -> Option<WordKey> {
+        let (mut letters, mut count) = piece.head();
+        if is_repeat(self.last, letters as u8) {
+            (letters, count) = (letters >> 8, count - 1);
+        }
+        let had = self.count;
+        if had + count >= u64::BITS / 8 {
+            return self.with(message.letters(piece), words);
+        }
+        if count > 0 {
+            self.letters |= letters << (8 * had);
+            self.count += count;
+            self.last = (letters >> (8 * (count - 1))) as u8;
+        }
+        let has_start = had < START_LETTERS && self.count >= START_LETTERS;
+        let may_be = !has_start || words.knows(start_key(self.letters & START_MASK));
+        (may_be && self.count <= words.letters_max).then_some(self)
+    }
+
+    /// With more letters, one by one.
     fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
         for letter in letters {
             let had = self.count;
@@ -111,14 +131,18 @@ impl WordKey {
 /// How many letters tell whether any word begins with them.
 pub(crate) const START_LETTERS: u32 = 3;
 
-/// The key of the first letters of words, given one byte a letter; only the filter has such keys.
+const START_MASK: u64 = (1 << (8 * START_LETTERS)) - 1;
+
+/// The key of the first letters of words, given one byte a letter; only the filter has such keys. It is not the key of
+/// those letters as a word, nor does it hash alike.
 pub(crate) fn start_key(letters: u64) -> u64 {
-    letters | 0xFF << 56
+    letters | 0xFF << (8 * START_LETTERS)
 }
 
-/// The key of the first letters of a word.
+/// The key of the first letters of a word: these, one byte a letter.
+#[cfg(feature = "compile")]
 pub(crate) fn prefix_key(letters: &[u8]) -> u64 {
-    letters.iter().fold(letters.len() as u64, |key, &letter| key << 8 | u64::from(letter))
+    letters.iter().rev().fold(0, |key, &letter| key << 8 | u64::from(letter))
 }
 
 /// The symbols a message must be read into for this pack.
@@ -145,18 +169,22 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
     if words.filter.is_empty() && prefixes.filter.is_empty() {
         return;
     }
+    let (has_words, has_glued) = (!words.filter.is_empty(), words.flags & HAS_GLUED != 0);
     for (first, piece) in message.pieces.iter().enumerate() {
-        if message.stands_alone(first) {
+        let stands_alone = message.stands_alone(first);
+        if has_words && stands_alone {
             // A word of one piece.
-            words.probe(message.key(piece), |entry| begin(message, first, entry, candidates));
-        } else {
+            words.probe(message.key(piece), |entries| begin(message, first, entries, candidates));
+        } else if has_words {
             search_joined(words, message, first, candidates);
         }
-        if words.flags & HAS_GLUED != 0 {
+        if has_glued {
             search_glued(words, message, first, candidates);
         }
         if !prefixes.filter.is_empty() {
-            search_prefixes(prefixes, message, first, candidates);
+            let is_whole = stands_alone && !Pieces::is_of_signs(piece);
+            let (letters, count) = if is_whole { piece.head() } else { first_letters(message, first) };
+            prefixes.probe_prefixes(letters, count, |entries| begin(message, first, entries, candidates));
         }
     }
 }
@@ -181,14 +209,14 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
             }
             if count > 1 && message.ends_token(first + count) {
                 for key in readings.into_iter().flatten() {
-                    words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+                    words.probe(key.key(), |entries| begin(message, first, entries, candidates));
                 }
             }
         }
         if !Pieces::is_of_signs(piece) {
-            plain = plain.and_then(|key| key.with(message.letters(piece), words));
+            plain = plain.and_then(|key| key.with_piece(message, piece, words));
             if let Some(key) = plain {
-                words.probe(key.key(), |entry| begin(message, first, entry, candidates));
+                words.probe(key.key(), |entries| begin(message, first, entries, candidates));
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
@@ -210,52 +238,58 @@ fn search_glued(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
         for after in glue::after(&letters[before.letters..]) {
             let mut key = WordKey::default();
             letters[before.letters..letters.len() - after.letters].iter().for_each(|&letter| key.push(letter));
-            words.probe(key.key(), |entry| {
+            words.probe(key.key(), |entries| {
                 let start = piece.start + before.bytes;
-                candidates.extend((entry.offset == 0).then_some(Candidate { pattern: entry.pattern, start }));
+                let whole = entries.filter(|entry| entry.offset == 0);
+                candidates.extend(whole.map(|entry| Candidate { pattern: entry.pattern, start }));
             });
         }
     }
 }
 
-/// The first letters of the word that begins with piece `first`.
-fn search_prefixes(prefixes: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
-    let mut prefix = [0; PREFIX_LETTERS_MAX];
-    let mut count = 0;
+/// The first letters of the word that begins with piece `first`, as many as make a prefix, and how many.
+fn first_letters(message: &Pieces, first: usize) -> (u64, u32) {
+    let (mut letters, mut count, mut last) = (0, 0, 0);
     let pieces = message.word_from(first).filter(|piece| !Pieces::is_of_signs(piece));
-    let letters = pieces.flat_map(|piece| message.letters(piece));
-    for letter in letters {
-        if count > 0 && prefix[count - 1] == letter {
+    for letter in pieces.flat_map(|piece| message.letters(piece)) {
+        if is_repeat(last, letter) {
             continue;
         }
-        prefix[count] = letter;
-        count += 1;
-        prefixes.probe(prefix_key(&prefix[..count]), |entry| begin(message, first, entry, candidates));
-        let is_start = count == START_LETTERS as usize;
-        let start = || prefix[..count].iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter));
-        if count == PREFIX_LETTERS_MAX || is_start && !prefixes.knows(start_key(start())) {
-            return;
+        letters |= u64::from(letter) << (8 * count);
+        (count, last) = (count + 1, letter);
+        if count as usize == PREFIX_LETTERS_MAX {
+            break;
         }
     }
+    (letters, count)
 }
 
-/// The places where a pattern would begin whose key was found at piece `first`.
-fn begin(message: &Pieces, first: usize, entry: &EntryRecord, candidates: &mut Vec<Candidate>) {
-    if entry.neighbour != 0 && message.rules_out(first, entry.neighbour) {
-        return;
-    }
-    let before = usize::from(entry.offset);
-    let mut candidate =
-        |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
-    let by_pieces = first.checked_sub(before);
-    by_pieces.into_iter().for_each(&mut candidate);
-    if before > 0 {
-        // The words before it may themselves be in pieces, or all of them spaced out.
-        let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
-        by_words.into_iter().for_each(&mut candidate);
-        let run = message.run_start(first);
-        if run != first && Some(run) != by_pieces && Some(run) != by_words {
-            candidate(run);
+/// The places where patterns would begin whose key was found at piece `first`.
+fn begin<'p>(
+    message: &Pieces,
+    first: usize,
+    entries: impl Iterator<Item = &'p EntryRecord>,
+    candidates: &mut Vec<Candidate>,
+) {
+    let beside = message.beside(first);
+    let mut plain_words = None;
+    for entry in entries {
+        if entry.neighbour != 0 && beside.rules_out(entry.neighbour) {
+            continue;
+        }
+        let before = usize::from(entry.offset);
+        let mut candidate =
+            |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
+        let by_pieces = first.checked_sub(before);
+        by_pieces.into_iter().for_each(&mut candidate);
+        if before > 0 && before > *plain_words.get_or_insert_with(|| message.plain_words_before(first)) {
+            // The words before it may themselves be in pieces, or all of them spaced out.
+            let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
+            by_words.into_iter().for_each(&mut candidate);
+            let run = message.run_start(first);
+            if run != first && Some(run) != by_pieces && Some(run) != by_words {
+                candidate(run);
+            }
         }
     }
 }
@@ -284,9 +318,11 @@ fn search_syllables<const SYLLABLES: usize>(
     let known = filter_places::<SYLLABLES>(gram.filter, syllables, places);
     for &place in &places[..known] {
         let place = place as usize;
-        gram.probe(window_key(&syllables[place..][..SYLLABLES]), |entry| {
-            if let Some(first) = place.checked_sub(entry.offset.into()) {
-                found(entry.pattern, first);
+        gram.probe(window_key(&syllables[place..][..SYLLABLES]), |entries| {
+            for entry in entries {
+                if let Some(first) = place.checked_sub(entry.offset.into()) {
+                    found(entry.pattern, first);
+                }
             }
         });
     }
@@ -305,14 +341,16 @@ fn search_windows<const SYMBOLS: usize>(
     let found = filter_places::<SYMBOLS>(gram.filter, symbols, places);
     for &place in &places[..found] {
         let place = place as usize;
-        gram.probe(window_key(&symbols[place..][..SYMBOLS]), |entry| {
-            let Some(first) = place.checked_sub(entry.offset.into()) else { return };
+        gram.probe(window_key(&symbols[place..][..SYMBOLS]), |entries| {
             // One symbol more than the window has tells most candidates from chance.
             let after = symbols.get(place + SYMBOLS);
             let before = place.checked_sub(1).map(|before| &symbols[before]);
-            if entry.neighbour == 0 || [after, before].contains(&Some(&entry.neighbour)) {
-                candidates.push(Candidate { pattern: entry.pattern, start: message.starts[first] });
-            }
+            let may_be =
+                |entry: &&EntryRecord| entry.neighbour == 0 || [after, before].contains(&Some(&entry.neighbour));
+            candidates.extend(entries.filter(may_be).filter_map(|entry| {
+                let first = place.checked_sub(entry.offset.into())?;
+                Some(Candidate { pattern: entry.pattern, start: message.starts[first] })
+            }));
         });
     }
 }
@@ -347,23 +385,51 @@ impl Gram<'_> {
         self.filter[word] & bits == bits
     }
 
-    /// Calls `found` with every entry of that key.
+    /// Calls `found` with the entries of that key, if there may be any.
     #[inline]
-    fn probe(&self, key: u64, found: impl FnMut(&EntryRecord)) {
-        if self.filter.is_empty() {
-            return;
-        }
+    fn probe<'g>(&'g self, key: u64, found: impl FnOnce(Entries<'g>)) {
+        let Some(words) = self.filter.len().checked_sub(1) else { return };
         let hash = hash(key);
-        let (word, bits) = filter_bits(hash, self.filter.len());
+        let (word, bits) = filter_bits(hash, words + 1);
         if self.filter[word] & bits == bits {
-            self.look_up(key, hash, found);
+            found(self.look_up(key, hash));
+        }
+    }
+
+    /// The same for each key that the first letters of a word make.
+    #[inline]
+    fn probe_prefixes<'g>(&'g self, letters: u64, count: u32, mut found: impl FnMut(Entries<'g>)) {
+        let mut lengths = self.flags >> PREFIX_LENGTHS & ((2 << count.min(PREFIX_LETTERS_MAX as u32)) - 1);
+        let short = (1 << START_LETTERS) - 1;
+        if lengths & !short != 0 && !self.knows(start_key(letters & START_MASK)) {
+            lengths &= short;
+        }
+        while lengths != 0 {
+            let length = lengths.trailing_zeros();
+            lengths &= lengths - 1;
+            self.probe(letters & ((1 << (8 * length)) - 1), &mut found);
         }
     }
 
     #[cold]
-    fn look_up(&self, key: u64, hash: u64, found: impl FnMut(&EntryRecord)) {
+    fn look_up<'g>(&'g self, key: u64, hash: u64) -> Entries<'g> {
         let bucket = bucket(hash, self.buckets.len() - 1);
         let (first, end) = (self.buckets[bucket] as usize, self.buckets[bucket + 1] as usize);
-        self.entries[first..end].iter().filter(|entry| entry.key == key).for_each(found);
+        Entries { key, rest: self.entries[first..end].iter() }
+    }
+}
+
+/// The entries of a key, out of those of its bucket.
+struct Entries<'p> {
+    key: u64,
+    rest: core::slice::Iter<'p, EntryRecord>,
+}
+
+impl<'p> Iterator for Entries<'p> {
+    type Item = &'p EntryRecord;
+
+    fn next(&mut self) -> Option<&'p EntryRecord> {
+        let key = self.key;
+        self.rest.by_ref().find(|entry| entry.key == key)
     }
 }

@@ -64,6 +64,9 @@ pub(crate) fn verify(
     start: usize,
 ) -> Result<(Span, Evidence), Dropped> {
     let spelling = pack.spelling(pattern);
+    if pattern.flags & LITERAL == 0 && is_other(spelling, text, start) {
+        return Err(Dropped::Letters);
+    }
     if let Some(span) = plain(spelling, pattern.flags, text, start) {
         return Ok((span, Evidence(pattern.adds)));
     }
@@ -97,14 +100,26 @@ pub(crate) fn verify(
     }
 }
 
+/// Whether pattern and text differ in a plain letter or digit, and are the same before: no fold makes one of the
+/// other. Most phrases of which a common word was found differ so.
+#[inline]
+fn is_other(spelling: &[u8], text: &[u8], start: usize) -> bool {
+    let there = &text[start..];
+    let Some(place) = spelling.iter().zip(there).position(|(a, b)| !a.eq_ignore_ascii_case(b)) else { return false };
+    let (wanted, differs) = (spelling[place], there[place]);
+    let draws_out = place > 0 && differs.eq_ignore_ascii_case(&there[place - 1]);
+    let are_digits = wanted.is_ascii_digit() && differs.is_ascii_digit();
+    !draws_out && (are_digits || is_plain_byte(wanted) && differs.is_ascii_alphabetic())
+}
+
 /// Where a pattern is that is spelled letter by letter in ASCII, as most are, with nothing but spaces or signs
 /// around: what the whole of the reading comes to, in a glance.
 #[inline]
 fn plain(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Span> {
     let end = start + spelling.len();
     let is_there = text.get(start..end).is_some_and(|there| there.eq_ignore_ascii_case(spelling));
-    let parts =
-        |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b' ' | b'.' | b',' | b'?' | b':' | b';' | b'\n'));
+    const PARTS: &[u8] = b" .,?:;\n\r\t\")";
+    let parts = |byte: Option<&u8>| byte.is_none_or(|byte| PARTS.contains(byte));
     let starts = start.checked_sub(1).is_none_or(|before| parts(Some(&text[before])));
     let is_plain = is_there && flags & !END_OPEN == 0 && spelling.iter().all(|&byte| is_plain_byte(byte));
     (is_plain && starts && parts(text.get(end))).then_some(Span { start: to_u32(start), end: to_u32(end) })

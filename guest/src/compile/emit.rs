@@ -22,10 +22,10 @@ use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, 
 use crate::letters::Letters;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
-    PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER, START_OPEN,
-    TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
+    PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER,
+    START_OPEN, TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
 };
-use crate::pieces::{class_byte, word_neighbour};
+use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, is_repeat, whole_neighbour};
 use crate::search::{
     GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
     prefix_key, start_key, window_key,
@@ -298,7 +298,7 @@ impl Builder {
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
             let key = match words(self.spelling(pattern), pattern.flags) {
-                Some(words) => rarest_word(&words),
+                Some(words) => rarest_word(&words, pattern.folds & Evidence::MISSPELT.0 != 0),
                 None => rarest_window(self.spelling(pattern), &counts),
             };
             let key_offset = key.offset;
@@ -315,7 +315,10 @@ impl Builder {
             }
             for key in [Some(key), sound_key].into_iter().flatten() {
                 flags[key.kind] |= if key.is_spaced { HAS_SPACED } else { 0 };
-                let Key { key, offset, neighbour, kind, .. } = key;
+                let Key { key, offset, neighbour, kind, letters, .. } = key;
+                if kind == PREFIX {
+                    flags[PREFIX] |= 1 << (PREFIX_LENGTHS as usize + letters.len().min(PREFIX_LETTERS_MAX));
+                }
                 keys[kind].push(EntryRecord { key, pattern: number, offset, neighbour });
             }
         }
@@ -489,21 +492,32 @@ fn words(spelling: &str, flags: u8) -> Option<Vec<PatternWord>> {
         }
         let word = words.last_mut()?;
         word.spelled.extend(core::iter::repeat_n(char::from_u32(letter.code)?, letter.run as usize));
-        if word.letters.last() != Some(&class_byte(letter.class)) {
-            word.letters.push(class_byte(letter.class));
+        for _ in 0..letter.run {
+            let byte = class_byte(letter.class);
+            if word.letters.last().is_none_or(|&last| !is_repeat(last, byte)) {
+                word.letters.push(byte);
+            }
         }
     }
     words.last_mut()?.is_open = flags & END_OPEN != 0;
     Some(words)
 }
 
+/// What apostrophes part from words: `can't`. In a text these are no words of their own.
+const WORD_ENDS: [&str; 7] = ["t", "s", "d", "m", "ll", "re", "ve"];
+
 /// The longest word that is not common, of two the one with the rarer letters; an open one counts by the
-/// letters of its key.
-fn rarest_word(words: &[PatternWord]) -> Key {
+/// letters of its key. Numbers count as common. A word that may be `misspelt` may also be glued to others.
+fn rarest_word(words: &[PatternWord], misspelt: bool) -> Key {
     let prefix = |word: &PatternWord| word.letters.len().min(PREFIX_LETTERS_MAX);
     let rarity = |word: &PatternWord| {
-        let is_common = !word.is_open && COMMON_WORDS.contains(&format!(" {} ", word.spelled));
-        let used = if word.is_open { prefix(word) } else { word.spelled.len() };
+        let is_number = word.spelled.bytes().all(|byte| byte.is_ascii_digit());
+        let is_common = !word.is_open && (is_number || COMMON_WORDS.contains(&format!(" {} ", word.spelled)));
+        let used = match () {
+            () if word.is_open => prefix(word),
+            () if WORD_ENDS.contains(&&*word.spelled) => return (false, 0, 0),
+            () => word.spelled.len(),
+        };
         let letters: u32 = word.letters.iter().map(|&letter| commonness(letter.into())).sum();
         (!is_common, used, u32::MAX - letters)
     };
@@ -513,9 +527,15 @@ fn rarest_word(words: &[PatternWord]) -> Key {
         words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
     };
     let neighbour = rarest.map_or(0, |(offset, _)| {
-        let beside = |beside: usize, is_before| Some(word_neighbour(*words.get(beside)?.letters.first()?, is_before));
-        let before = || beside(offset.checked_sub(1)?, true);
-        beside(offset + 1, false).or_else(before).unwrap_or(0)
+        let beside = |beside: usize| {
+            let word = words.get(beside)?;
+            if misspelt || word.is_open {
+                return word.letters.first().map(|&letter| u16::from(letter));
+            }
+            Some(whole_neighbour(word_key(&word.letters)))
+        };
+        let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
+        beside(offset + 1).or_else(before).unwrap_or(0)
     });
     let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
         return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };

@@ -11,7 +11,7 @@ use core::fmt;
 use crate::fold::{self, IGNORABLE, SEPARATOR, decode, symbol};
 use crate::pack::{PARTS_MAX, ROLE_EXCLUDE, USE_ALLOW};
 use crate::pieces::{GAP_CHARACTERS_MAX, Pieces};
-use crate::rewrite::Rewrite;
+use crate::rewrite::{Rewrite, Watch};
 use crate::rules::{self, Allowed, Found, Unmet};
 use crate::scan::cut;
 use crate::search;
@@ -210,9 +210,11 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
     let text = cut(message.text, &mut VerdictFlags::default());
     let mut tracer =
         Tracer { pack, owners: owners(pack), readings: Vec::new(), candidates: Vec::new(), found: Vec::new() };
-    let may_be_rewritten = tracer.read(text, Way::Letters, |span| span);
+    let watch = tracer.read(text, Way::Letters, |span| span);
     let mut rewrite = Rewrite::default();
-    if may_be_rewritten && let Some(second) = rewrite.read(text).map(<[u8]>::to_vec) {
+    if watch.may_be_rewritten
+        && let Some(second) = rewrite.read(text, &watch).map(<[u8]>::to_vec)
+    {
         tracer.read(&second, Way::SecondReading, |span| rewrite.original(span));
     }
     tracer.find_outside_words(text, message.sender);
@@ -257,7 +259,7 @@ struct Tracer<'a, 'p> {
 
 impl Tracer<'_, '_> {
     /// Reads a text whose places are those of the message by `original`. Returns whether there may be a second reading.
-    fn read(&mut self, text: &[u8], way: Way, original: impl Fn(Span) -> Span) -> bool {
+    fn read(&mut self, text: &[u8], way: Way, original: impl Fn(Span) -> Span) -> Watch {
         let pack = self.pack;
         let (mut pieces, mut places, mut candidates) = (Pieces::default(), Vec::new(), Vec::new());
         pieces.read(text, search::symbols_needed(pack));
@@ -281,7 +283,7 @@ impl Tracer<'_, '_> {
         }
         let reading = reading(text, &pieces, syllables);
         self.readings.push(reading);
-        pieces.watch.may_be_rewritten
+        pieces.watch
     }
 
     fn add(

@@ -27,8 +27,13 @@ const DIGITS: [&str; 10] = ["o", "ilи", "z", "eзэ", "aч", "s", "bgб", "t", 
 /// class of a letter of the alphabets with signs has them.
 const SIGN_BYTES: u8 = 0xF0;
 
-/// How many readings a word with digits or signs has: as Latin with `1` for `i`, with `1` for `l`, as Cyrillic.
-pub(crate) const READINGS: usize = 3;
+/// How many readings a word with digits or signs has: as Latin with `1` for `i`, with `1` and `i` for `l`, with the
+/// rarer letter for each digit, as Cyrillic.
+pub(crate) const READINGS: usize = 4;
+/// The reading in which `i` is `l`, so that `1` may be both in one word.
+const READING_I_IS_L: usize = 1;
+const CLASS_I: u8 = CLASS_FIRST_LETTER + b'i' - b'a';
+const CLASS_L: u8 = CLASS_FIRST_LETTER + b'l' - b'a';
 
 /// The byte of a sign that may be a letter.
 #[inline]
@@ -48,14 +53,14 @@ pub(crate) fn is_sign(byte: u8) -> bool {
 
 /// Whether a sign counts as a letter only before another letter: it ends sentences, or opens brackets.
 pub(crate) fn only_before_letter(code: u32) -> bool {
-    matches!(char::from_u32(code), Some('!' | '|' | '+' | '(' | '<'))
+    matches!(char::from_u32(code), Some('!' | '(' | '<'))
 }
 
 /// The letter that a byte of a piece stands for in a reading; letters stand for themselves.
 #[inline]
 pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
     if (CLASS_FIRST_LETTER..CLASS_FIRST_LETTER + 26).contains(&byte) {
-        return byte;
+        return if reading == READING_I_IS_L { i_as_l(byte) } else { byte };
     }
     let digit = byte.wrapping_sub(ascii_symbol(b'0') as u8);
     let letters = if digit < 10 {
@@ -65,14 +70,24 @@ pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
     } else {
         return byte;
     };
-    // The last of the Latin letters for the second reading, the first Cyrillic one for the third.
     let chosen = match reading {
         0 => letters.chars().next(),
-        1 => letters.chars().filter(char::is_ascii).nth(1),
+        READING_I_IS_L => letters.chars().next().map(|letter| if letter == 'i' { 'l' } else { letter }),
+        2 => letters.chars().filter(char::is_ascii).nth(1),
         _ => letters.chars().find(|letter| !letter.is_ascii()),
     };
     let letter = chosen.or_else(|| letters.chars().next());
     letter.map_or(byte, |letter| class_byte(symbol(letter as u32)))
+}
+
+/// A letter of a word, `l` for `i`.
+pub(crate) fn i_as_l(letter: u8) -> u8 {
+    if letter == CLASS_I { CLASS_L } else { letter }
+}
+
+#[cfg(feature = "compile")]
+pub(crate) fn is_l(letter: u8) -> bool {
+    letter == CLASS_L
 }
 
 /// Whether a digit or sign may stand for a letter of that class.

@@ -40,6 +40,7 @@ extern crate std;
 
 #[cfg(all(feature = "abi", target_family = "wasm"))]
 mod abi;
+mod alphabets;
 #[cfg(feature = "compile")]
 pub mod compile;
 #[cfg(feature = "explain")]
@@ -64,6 +65,7 @@ mod senders;
 mod sms;
 mod sounds;
 pub mod spam;
+mod splits;
 mod stream;
 mod urls;
 mod verdict;

@@ -621,7 +621,7 @@ impl Between {
 fn is_letter_sign(code: u32, after_letter: bool, rest: &[u8]) -> bool {
     let (next, _) = decode(rest);
     let before_letter =
-        !rest.is_empty() && (symbol(next) > SEPARATOR || matches!(char::from_u32(next), Some('@' | '$')));
+        !rest.is_empty() && (symbol(next) > SEPARATOR || matches!(char::from_u32(next), Some('@' | '$' | '|' | '+')));
     before_letter || after_letter && !leet::only_before_letter(code)
 }
 
@@ -637,7 +637,7 @@ enum Mark {
 
 static MARKS: [Mark; 256] = {
     let mut marks = [Mark::Other; 256];
-    let (spaces, plain) = (b" \t\n\x0B\x0C\r", b".,;:?'\"-*#=_~)[]{}>^`");
+    let (spaces, plain) = (b" \t\n\x0B\x0C\r", b".,;:?'\"-*#=_~)]}>^`");
     let mut at = 0;
     while at < plain.len() {
         marks[plain[at] as usize] = Mark::Plain;

@@ -104,7 +104,7 @@ impl<'p> Scanner<'p> {
         }
         let mut rewrite = core::mem::take(&mut self.rewrite);
         if self.pieces.watch.may_be_rewritten
-            && let Some(second) = rewrite.read(text)
+            && let Some(second) = rewrite.read(text, &self.pieces.watch)
         {
             let (first_found, first_linked) = (self.found.len(), self.linked.len());
             self.read(second, parts);

@@ -286,6 +286,8 @@ fn begin<'p>(
             // The words before it may themselves be in pieces, or all of them spaced out.
             let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
             by_words.into_iter().for_each(&mut candidate);
+            let spaced_out = by_words.map(|piece| message.run_start(piece)).filter(|&run| Some(run) != by_words);
+            spaced_out.into_iter().for_each(&mut candidate);
             let run = message.run_start(first);
             if run != first && Some(run) != by_pieces && Some(run) != by_words {
                 candidate(run);

@@ -17,8 +17,16 @@ const JOINT_CHARACTERS_MAX: u32 = 16;
 const SHORT_WORD_LETTERS: u32 = 2;
 /// From so many letters on, two in three may be digits and signs; of fewer, every other one.
 const LEET_LONG_LETTERS: u32 = 9;
-/// One letter of so many may be masked.
-const MASKED_SHARE: u32 = 3;
+/// A word with a letter masked has more than so many others.
+const MASKED_LETTERS_MIN: u32 = 3;
+/// Of so many letters that show one may be masked.
+const MASKED_SHARE: u32 = 2;
+/// Where a whole text is spaced out nothing shows where its words end: a word of so many letters is one there,
+const SPACED_LETTERS_MIN: u32 = 5;
+/// if so many single letters are around it.
+const SPACED_TEXT_LETTERS_MIN: u32 = 8;
+/// So many repeats of a letter are looked through for where a word may begin among them.
+const REPEATS_MAX: usize = 64;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
 const LITERAL_STARTS_MAX: usize = 8;
 
@@ -78,8 +86,12 @@ pub(crate) fn verify(
     if reading.evidence.0 & !pattern.folds != 0 {
         return Err(Dropped::Folds(Evidence(reading.evidence.0 & !pattern.folds)));
     }
-    if pattern.flags & HAN_PAIR != 0 && in_words(pack, text, reading.start, reading.end) == [true; 2] {
-        return Err(Dropped::OrdinaryWords);
+    if pattern.flags & HAN_PAIR != 0 {
+        let in_both = in_words(pack, text, reading.start, reading.end) == [true; 2];
+        // Where a clause ends between the two, one ordinary word is enough.
+        if in_both || reading.has_clause_end && beside_words(pack, text, reading.start, reading.end) != [false; 2] {
+            return Err(Dropped::OrdinaryWords);
+        }
     }
     // Letters that were pulled together over gaps count only as a word of their own.
     let open = if reading.gap_in_word { 0 } else { pattern.flags };
@@ -132,9 +144,16 @@ fn is_plain_byte(byte: u8) -> bool {
 /// Which of two characters side by side are part of ordinary words: the first, of one with the character
 /// before, and the last, of one with the character after.
 pub(crate) fn in_words(pack: &Pack<'_>, text: &[u8], start: usize, end: usize) -> [bool; 2] {
-    let Some((last, at)) = decode_before(text, end) else { return [false; 2] };
-    let (first, length) = decode(&text[start..]);
-    if pack.ordinary.is_empty() || start + length != at {
+    let Some((_, last)) = decode_before(text, end) else { return [false; 2] };
+    let is_adjacent = start + decode(&text[start..]).1 == last;
+    if is_adjacent { beside_words(pack, text, start, end) } else { [false; 2] }
+}
+
+/// The same for two characters that something may be between.
+fn beside_words(pack: &Pack<'_>, text: &[u8], start: usize, end: usize) -> [bool; 2] {
+    let Some((last, _)) = decode_before(text, end) else { return [false; 2] };
+    let (first, _) = decode(&text[start..]);
+    if pack.ordinary.is_empty() {
         return [false; 2];
     }
     let is_word = |first: u32, second: u32| {
@@ -159,8 +178,9 @@ struct Reading {
     gap_in_word: bool,
     /// Spaces stand between single letters.
     spaced_out: bool,
-    /// It has two letters at most.
-    is_short: bool,
+    /// A clause ends between two letters.
+    has_clause_end: bool,
+    letters: u32,
 }
 
 impl Reading {
@@ -172,17 +192,19 @@ impl Reading {
             evidence: Evidence::default(),
             gap_in_word: false,
             spaced_out: false,
-            is_short: false,
+            has_clause_end: false,
+            letters: 0,
         }
     }
 }
 
 /// Reads letter by letter, folding.
 fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Result<Reading, Dropped> {
-    let mut reading = Reading::new(start);
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
     let mut current = letters.next().ok_or(Dropped::Letters)?;
+    let start = if parts_repeats(current.code) { last_of_run(text, start, &current) } else { start };
+    let mut reading = Reading::new(start);
     let mut next = letters.next();
     let mut run = 0;
     let mut word = Word::default();
@@ -222,7 +244,10 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         if is_satisfied && next.is_none() && pattern.flags & END_OPEN != 0 {
             break;
         }
-        let onward = if is_satisfied { next.and_then(|next| agree(code, class, &next)) } else { None };
+        // A letter drawn out may also begin the next word.
+        let is_drawn_out = |next: &Letter| next.joint && gap.characters == 0 && agree(code, class, &current).is_some();
+        let onward = next.filter(|next| is_satisfied && !is_drawn_out(next));
+        let onward = onward.and_then(|next| agree(code, class, &next));
         let (evidence, advances) = match onward {
             _ if masks => {
                 masked_letters += 1;
@@ -232,8 +257,11 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             None => match agree(code, class, &current) {
                 Some(evidence) if !is_satisfied => (evidence, false),
                 // One more than the pattern has: no digit, or it would be another number, and after the last
-                // letter only if it touches it.
-                Some(evidence) if script(code) != Script::Digit && (next.is_some() || gap.characters == 0) => {
+                // letter only if it touches it and does not begin the next word.
+                Some(evidence)
+                    if script(code) != Script::Digit
+                        && (next.is_some() || gap.characters == 0 && !parts_repeats(code)) =>
+                {
                     (evidence.with(Evidence::REPEAT), false)
                 }
                 _ if is_satisfied && next.is_none() => break,
@@ -242,7 +270,8 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         };
         let script = if masks { Script::Spaced } else { script(code) };
         if advances && next.is_some_and(|next| next.joint) {
-            if gap.characters == 0 || gap.characters > JOINT_CHARACTERS_MAX {
+            let joint_max = if pattern.adds & Evidence::MISSPELT.0 == 0 { JOINT_CHARACTERS_MAX } else { 1 };
+            if gap.characters == 0 || gap.characters > joint_max {
                 return Err(Dropped::Joint);
             }
             word.end(&mut reading)?;
@@ -251,6 +280,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
                 return Err(Dropped::Gap);
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
+            reading.has_clause_end |= gap.has_clause_end;
             let unspaced = |script| script == Script::Unspaced;
             let in_number = script == Script::Digit && previous_script == Some(Script::Digit);
             if !unspaced(script) && !previous_script.is_some_and(unspaced) && !in_number {
@@ -261,7 +291,9 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             (current, next) = (next.ok_or(Dropped::Letters)?, letters.next());
             run = 0;
         }
-        if advances || run == 0 || gap.characters > 0 {
+        if script == Script::Unspaced {
+            word.piece_letters = 0;
+        } else if advances || run == 0 || gap.characters > 0 {
             word.piece_letters += 1;
         }
         run += 1;
@@ -297,13 +329,27 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if repeated_letters == 1 && !has_long_run {
         return Err(Dropped::Doubled);
     }
-    if masked_letters > 0 && (plain_letters <= MASKED_SHARE || masked_letters * MASKED_SHARE > plain_letters) {
+    if masked_letters > 0 && (plain_letters <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > plain_letters) {
         return Err(Dropped::Masked);
     }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
-    reading.is_short = plain_letters + leet_letters <= SHORT_WORD_LETTERS;
+    reading.letters = plain_letters + leet_letters;
     Ok(reading)
+}
+
+/// Whether a letter that stands twice may end one word and begin the next. Of Han a doubled one is one word more
+/// often than that.
+fn parts_repeats(code: u32) -> bool {
+    script(code) == Script::Unspaced && !(0x3400..0xA000).contains(&code)
+}
+
+/// Where the last of a run of the same letters begins that the pattern may begin with.
+fn last_of_run(text: &[u8], start: usize, letter: &Letter) -> usize {
+    let (first, length) = decode(&text[start..]);
+    let chars = text[start..].chunks_exact(length).take(REPEATS_MAX);
+    let run = chars.take_while(|next| decode(next).0 == first).count();
+    start + run.saturating_sub(letter.run as usize) * length
 }
 
 /// Whether a sign stands in the place of the wanted letter: within a word, and that letter is not behind it
@@ -373,12 +419,14 @@ impl Word {
 struct GapRead {
     characters: u32,
     has_space: bool,
+    has_clause_end: bool,
 }
 
 impl GapRead {
     fn add(&mut self, code: u32) {
         self.characters += 1;
         self.has_space |= char::from_u32(code).is_some_and(char::is_whitespace);
+        self.has_clause_end |= matches!(char::from_u32(code), Some('，' | '。' | '！' | '？' | '；' | '：'));
     }
 }
 
@@ -481,7 +529,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
     if let Some((before, _)) = letter_before(text, reading.start, 0) {
         return !joins(before, code, reading);
     }
-    if reading.is_short
+    if reading.letters <= SHORT_WORD_LETTERS
         && let Some((joiner, at)) = decode_before(text, reading.start)
         && is_joiner(joiner)
         && letter_before(text, at, 0).is_some()
@@ -492,6 +540,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
     !reading.spaced_out
         || letter_before(text, reading.start, GAP_CHARACTERS_MAX)
             .is_none_or(|(_, at)| letter_before(text, at, 0).is_some())
+        || is_in_spaced_text(text, reading)
 }
 
 /// Whether a word may end where the reading does.
@@ -500,7 +549,7 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
     if let Some((after, _)) = letter_after(text, reading.end, 0) {
         return !joins(code, after, reading);
     }
-    if reading.is_short
+    if reading.letters <= SHORT_WORD_LETTERS
         && let rest @ [_, ..] = &text[reading.end..]
         && let (joiner, length) = decode(rest)
         && is_joiner(joiner)
@@ -511,6 +560,30 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
     !reading.spaced_out
         || letter_after(text, reading.end, GAP_CHARACTERS_MAX)
             .is_none_or(|(_, end)| letter_after(text, end, 0).is_some())
+        || is_in_spaced_text(text, reading)
+}
+
+/// Whether the word is in a text that is spaced out as a whole.
+fn is_in_spaced_text(text: &[u8], reading: &Reading) -> bool {
+    if reading.letters < SPACED_LETTERS_MIN {
+        return false;
+    }
+    let mut around = 0;
+    let mut at = reading.start;
+    while around < SPACED_TEXT_LETTERS_MIN
+        && let Some((_, start)) = letter_before(text, at, GAP_CHARACTERS_MAX)
+        && letter_before(text, start, 0).is_none()
+    {
+        (around, at) = (around + 1, start);
+    }
+    at = reading.end;
+    while around < SPACED_TEXT_LETTERS_MIN
+        && let Some((_, end)) = letter_after(text, at, GAP_CHARACTERS_MAX)
+        && letter_after(text, end, 0).is_none()
+    {
+        (around, at) = (around + 1, end);
+    }
+    around == SPACED_TEXT_LETTERS_MIN
 }
 
 /// Signs that make two short words one: `db@example`, `Kung-Fu`.

@@ -18,7 +18,8 @@ use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use super::{Variants, variants};
 use crate::Evidence;
-use crate::fold::{CLASS_COMPUTED, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+use crate::fold::{CLASS_COMPUTED, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+use crate::leet;
 use crate::letters::Letters;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
@@ -33,6 +34,8 @@ use crate::search::{
 
 /// Shortest word that is looked for with a letter masked.
 const MASKED_LETTERS_MIN: usize = 4;
+/// Shortest word that is looked for with two vowels masked.
+const VOWELS_MASKED_LETTERS_MIN: usize = 6;
 /// Words of Bloom filter for this many keys, rounded up to a power of two in all: 32 bits a key or more
 /// leave less than one in a hundred keys of ordinary text to the buckets.
 const FILTER_KEYS_PER_WORD: usize = 2;
@@ -305,6 +308,14 @@ impl Builder {
             let sound_key = self.sound_key(pattern);
             starts[key.kind].extend(start_of(&key.letters));
             letters_max = letters_max.max(to_u32(key.letters.len()));
+            if pattern.folds & Evidence::LEET.0 != 0
+                && key.kind == WORD
+                && let Some(letters) = with_i_as_l(&key.letters)
+            {
+                let (key, neighbour) = (word_key(&letters), key.neighbour);
+                keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
+                starts[WORD].extend(start_of(&letters));
+            }
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
                 for letters in masked(&key.letters) {
@@ -565,13 +576,34 @@ fn start_of(letters: &[u8]) -> Option<u64> {
     Some(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter))))
 }
 
-/// A word with one letter or two of its middle masked; the signs in their place are no letters.
+/// A word with `l` for each `i`, repeats left out, as one of the readings of digits and signs has it.
+fn with_i_as_l(letters: &[u8]) -> Option<Vec<u8>> {
+    let mut written: Vec<u8> = letters.iter().map(|&letter| leet::i_as_l(letter)).collect();
+    // With no `l` of its own it is found by the reading that has `i` for `1`.
+    let has_both = written != letters && written.iter().any(|letter| letters.contains(letter) && leet::is_l(*letter));
+    written.dedup();
+    has_both.then_some(written)
+}
+
+/// A word with one letter or two of its middle masked, or any two of its vowels; the signs in their place are no
+/// letters.
 fn masked(letters: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let n = letters.len();
     let one = if n >= MASKED_LETTERS_MIN { 1..n - 1 } else { 0..0 };
     let two = if n > MASKED_LETTERS_MIN { 1..n - 2 } else { 0..0 };
     let without = |from: usize, count: usize| [&letters[..from], &letters[from + count..]].concat();
-    one.map(move |from| without(from, 1)).chain(two.map(move |from| without(from, 2)))
+    let is_vowel = move |at: &usize| {
+        let letter = letters[*at].checked_sub(CLASS_FIRST_LETTER);
+        letter.is_some_and(|letter| b"aeiou".contains(&(b'a' + letter)))
+    };
+    let inner = move || (1..n.max(VOWELS_MASKED_LETTERS_MIN) - 1).filter(move |at| *at < n).filter(is_vowel);
+    let vowels = inner().flat_map(move |first| {
+        inner()
+            .filter(move |&second| second > first + 1)
+            .map(move |second| [&letters[..first], &letters[first + 1..second], &letters[second + 1..]].concat())
+    });
+    let vowels = vowels.filter(move |_| n >= VOWELS_MASKED_LETTERS_MIN);
+    one.map(move |from| without(from, 1)).chain(two.map(move |from| without(from, 2))).chain(vowels)
 }
 
 /// The symbols of a pattern as [`Pieces`](crate::pieces::Pieces) reads a text: repeats left out, but not

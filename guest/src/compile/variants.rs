@@ -1,6 +1,7 @@
-//! Other spellings of a term, for terms that ask for them: misspellings, letters cut off by a space, Pinyin, characters taken apart, other words for the same thing. Each is a pattern of its own that
-//! leads to the same term; those that are ordinary words are left out. What is merely written
-//! otherwise, letter by letter, is the fold's.
+//! Other spellings of a term, for terms that ask for them: misspellings, letters cut off by a space, Pinyin,
+//! characters taken apart, addresses and numbers in words, other words for the same thing. Each is a pattern of its
+//! own that leads to the same term; those that are ordinary words are left out. What is merely written otherwise,
+//! letter by letter, is the fold's.
 
 use std::borrow::ToOwned as _;
 use std::format;
@@ -17,7 +18,11 @@ use crate::sounds;
 /// Shortest word that is looked for with a letter too few or exchanged.
 const MISSPELT_LETTERS_MIN: usize = 5;
 /// Shortest word that is looked for without the space in it, or in Pinyin.
-const JOINED_LETTERS_MIN: usize = 6;
+const JOINED_LETTERS_MIN: usize = 5;
+/// Shortest number that is looked for in words, in digits.
+const NUMBER_DIGITS_MIN: usize = 7;
+/// Longest Chinese term of which several characters are looked for taken apart.
+const TAKEN_APART_MAX: usize = 5;
 /// Longest Chinese term that is looked for in other characters.
 const HAN_MAX: usize = 8;
 /// Most other spellings of one part of a term.
@@ -27,7 +32,11 @@ const SPELLINGS_MAX: usize = 160;
 const QUIET: u16 = Evidence::DIACRITIC.0 | Evidence::STYLE.0 | Evidence::INVISIBLE.0;
 
 /// Letters and groups of letters that sound alike.
-const ALIKE: [[&str; 2]; 14] = [
+const ALIKE: [[&str; 2]; 18] = [
+    ["ou", "ow"],
+    ["ow", "ou"],
+    ["ks", "x"],
+    ["cks", "x"],
     ["i", "y"],
     ["y", "i"],
     ["ck", "k"],
@@ -46,7 +55,7 @@ const ALIKE: [[&str; 2]; 14] = [
 
 /// Other words for things that terms name.
 const ALIASES: [(&str, &[&str]); 4] = [
-    ("微信", &["V信", "vx", "wx", "wechat", "weixin", "徽信"]),
+    ("微信", &["V信", "vx", "wx", "v", "wechat", "weixin", "徽信", "卫星", "绿泡泡"]),
     ("qq", &["扣扣", "抠抠", "企鹅号"]),
     ("支付宝", &["zfb", "支fu宝"]),
     ("电报", &["telegram", "tg", "纸飞机"]),
@@ -70,6 +79,12 @@ const RADICALS: [(char, char); 14] = [
     ('辶', '走'),
 ];
 
+/// Letters with marks, and how they are written where the marks cannot be.
+const UNMARKED: [(char, &str); 6] = [('ä', "ae"), ('ö', "oe"), ('ü', "ue"), ('ø', "oe"), ('å', "aa"), ('ñ', "ny")];
+
+/// Digits in words.
+const DIGITS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+
 /// How Cyrillic letters from а on are written in Latin ones.
 const TRANSLITERATION: &str = "a b v g d e zh z i y k l m n o p r s t u f h ts ch sh sch _ y _ e yu ya";
 
@@ -83,6 +98,9 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
     let mut others = Vec::new();
     for pattern in parsed.patterns.iter_mut().filter(|pattern| pattern.flags & (SENDER | REGEX) == 0) {
         pattern.folds = folds;
+        if variants != Variants::None && pattern.flags & LITERAL == 0 {
+            others.extend(unmarked(pattern));
+        }
         if variants == Variants::Aggressive && pattern.flags & LITERAL == 0 && pattern.role != ROLE_EXCLUDE {
             let mut spellings = Spellings { of: pattern, spellings: Vec::new() };
             spellings.collect(chinese);
@@ -90,6 +108,23 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
         }
     }
     parsed.patterns.append(&mut others);
+}
+
+/// The pattern with two letters for each that has a mark, as in `ae`.
+fn unmarked(of: &ParsedPattern) -> Option<ParsedPattern> {
+    let written = |c: char| UNMARKED.iter().find(|&&(marked, _)| c.to_lowercase().eq([marked]));
+    if !of.spelling.chars().any(|c| written(c).is_some()) {
+        return None;
+    }
+    let mut spelling = String::new();
+    for c in of.spelling.chars() {
+        match written(c) {
+            Some((_, letters)) => spelling.push_str(letters),
+            None => spelling.push(c),
+        }
+    }
+    let fits = spelling.chars().count() <= PATTERN_LETTERS_MAX;
+    fits.then(|| ParsedPattern { spelling, adds: Evidence::DIACRITIC, ..of.clone() })
 }
 
 /// The other spellings of one pattern.
@@ -102,6 +137,8 @@ impl Spellings<'_> {
     fn collect(&mut self, chinese: &mut Option<Chinese>) {
         let spelling = self.of.spelling.to_lowercase();
         self.aliases(&spelling);
+        self.address(&spelling);
+        self.number(&spelling);
         if spelling.chars().all(|c| c.is_ascii_lowercase() || c == ' ') {
             let words: Vec<&str> = spelling.split(' ').filter(|word| !word.is_empty()).collect();
             self.latin(&words);
@@ -130,6 +167,42 @@ impl Spellings<'_> {
         self.push(with_word(words, at, misspelling), 0, QUIET, Evidence::MISSPELT);
     }
 
+    /// An address in words, as in `example dot com`.
+    fn address(&mut self, spelling: &str) {
+        if !spelling.is_ascii() {
+            return;
+        }
+        let between = |at: &usize| {
+            let is_part = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+            is_part(spelling.as_bytes().get(at.wrapping_sub(1))) && is_part(spelling.as_bytes().get(at + 1))
+        };
+        let dots: Vec<usize> = spelling.match_indices('.').map(|(at, _)| at).filter(between).collect();
+        for named in [&dots[..], &dots[dots.len().saturating_sub(1)..]] {
+            let mut written = String::new();
+            for (at, c) in spelling.char_indices() {
+                if named.contains(&at) { written.push_str(" dot ") } else { written.push(c) }
+            }
+            self.push(written, 0, Evidence::STANDARD.0, Evidence::ENCODED);
+            if dots.len() < 2 {
+                break;
+            }
+        }
+        if let Some(rest) = spelling.strip_prefix("http").filter(|rest| rest.contains(':')) {
+            self.push(format!("hxxp{rest}"), 0, Evidence::STANDARD.0, Evidence::ENCODED);
+        }
+    }
+
+    /// A long number in words, as in `zero eight zero zero`.
+    fn number(&mut self, spelling: &str) {
+        let digits = spelling.bytes().filter(u8::is_ascii_digit).count();
+        if digits < NUMBER_DIGITS_MIN || spelling.bytes().any(|byte| byte.is_ascii_alphabetic() || byte >= 0x80) {
+            return;
+        }
+        let words: Vec<&str> =
+            spelling.chars().filter_map(|c| c.to_digit(10)).map(|digit| DIGITS[digit as usize]).collect();
+        self.push(words.join(" "), 0, QUIET, Evidence::ENCODED);
+    }
+
     /// A word or phrase of letters a to z.
     fn latin(&mut self, words: &[&str]) {
         for (at, &word) in words.iter().enumerate() {
@@ -150,10 +223,16 @@ impl Spellings<'_> {
                     )
                 })
             };
-            let misspellings = (1..n - 1)
-                .filter_map(swapped)
-                .chain((1..if n > MISSPELT_LETTERS_MIN { n - 1 } else { 1 }).map(without));
-            let misspellings: Vec<String> = misspellings.chain(sounding_alike(word)).collect();
+            let is_doubled = |letter: usize| word.as_bytes()[letter] == word.as_bytes()[letter - 1];
+            // A short word has too many neighbours, but for a doubled letter written once.
+            let missing = (1..n).filter(|&letter| letter < n - 1 && n > MISSPELT_LETTERS_MIN || is_doubled(letter));
+            let doubled = (1..n)
+                .filter(|&letter| n > MISSPELT_LETTERS_MIN && !is_doubled(letter))
+                .map(|letter| format!("{}{}", &word[..=letter], &word[letter..]));
+            let misspellings = (1..n - 1).filter_map(swapped).chain(missing.map(without)).chain(doubled);
+            let by_sound: Vec<String> = sounding_alike(word).collect();
+            let by_two_sounds = by_sound.iter().flat_map(|once| sounding_alike(once)).filter(|twice| twice != word);
+            let misspellings: Vec<String> = misspellings.chain(by_two_sounds).chain(by_sound.iter().cloned()).collect();
             for misspelling in misspellings.iter().filter(|misspelling| !ordinary::is_english(misspelling)) {
                 self.misspelt(words, at, misspelling);
             }
@@ -182,7 +261,7 @@ impl Spellings<'_> {
             && self.of.flags & (START_OPEN | END_OPEN) == 0
         {
             self.cut(word);
-            for coded in [rot13(word), pig_latin(word)] {
+            for coded in [rot13(word), pig_latin(word), word.chars().rev().collect()] {
                 if !ordinary::is_english(&coded) {
                     self.push(coded, 0, QUIET, Evidence::ENCODED);
                 }
@@ -214,25 +293,31 @@ impl Spellings<'_> {
             }
         }
 
-        // One character taken apart, or all of them.
-        let mut all = String::new();
-        for (at, &whole) in han.iter().enumerate() {
-            let Some(parts) = ordinary::parts(whole).filter(|parts| !is_word(parts)) else {
-                all.push(whole);
-                continue;
-            };
-            all.extend(parts);
-            let typed =
-                parts.map(|part| RADICALS.iter().find(|(form, _)| *form == part).map_or(part, |(_, typed)| *typed));
-            for parts in [parts, typed] {
-                let spelling = han[..at].iter().chain(&parts).chain(&han[at + 1..]).collect();
-                self.push(spelling, 0, Evidence::STANDARD.0, Evidence::ENCODED);
-                if parts == typed {
-                    break;
+        // One character taken apart, several side by side, or all of them.
+        let parts = |whole: char| ordinary::parts(whole).filter(|parts| !is_word(parts));
+        for first in 0..han.len() {
+            let lasts = if han.len() <= TAKEN_APART_MAX { han.len() } else { first + 1 };
+            for last in (first..lasts).chain((first == 0 && lasts == 1).then_some(han.len() - 1)) {
+                let within = &han[first..=last];
+                if parts(within[0]).is_none() {
+                    continue;
+                }
+                for is_typed in [false, true] {
+                    let typed = |part: char| RADICALS.iter().find(|(form, _)| is_typed && *form == part);
+                    let mut spelling: String = han[..first].iter().collect();
+                    for &whole in within {
+                        match parts(whole) {
+                            Some(parts) => spelling.extend(parts.map(|part| typed(part).map_or(part, |typed| typed.1))),
+                            None => spelling.push(whole),
+                        }
+                    }
+                    spelling.extend(&han[last + 1..]);
+                    if self.spellings.last().is_none_or(|before| before.spelling != spelling) {
+                        self.push(spelling, 0, Evidence::STANDARD.0, Evidence::ENCODED);
+                    }
                 }
             }
         }
-        self.push(all, 0, Evidence::STANDARD.0, Evidence::ENCODED);
 
         // In letters. Between Han characters the sound itself is searched.
         if let Some(syllables) = chinese.syllables(term) {
@@ -272,7 +357,8 @@ impl Spellings<'_> {
                 let spelling = term.replace(name, alias);
                 let is_latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
                 let mut flags = 0;
-                if is_latin(spelling.chars().next_back()) && !spelling.is_ascii() {
+                // Of one letter a word may go on that is none of it.
+                if is_latin(spelling.chars().next_back()) && !spelling.is_ascii() && alias.len() > 1 {
                     flags |= END_OPEN;
                 }
                 if is_latin(spelling.chars().next()) && !spelling.is_ascii() {

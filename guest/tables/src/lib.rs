@@ -10,7 +10,7 @@ mod sounds;
 mod words;
 
 pub use sounds::{sounds, syllables};
-pub use words::{ordinary, parts};
+pub use words::{ordinary, parts, splits};
 
 use std::collections::BTreeMap;
 
@@ -145,6 +145,9 @@ fn plain(c: char) -> char {
     if let Some(letter) = special.or(coded.map(|position| position as usize)).and_then(in_alphabet) {
         return letter;
     }
+    if let Some(digit) = circled_digit(c) {
+        return digit;
+    }
     if c.general_category() == GeneralCategory::DecimalNumber {
         // Decimal digits come in runs of ten, from zero on; runs follow each other without a gap.
         let before = (1..).take_while(|back| is_decimal(c as u32 - back)).count();
@@ -159,13 +162,31 @@ fn plain(c: char) -> char {
     }
 }
 
+/// Digits in circles that no Unicode data decomposes: black, double, sans-serif.
+fn circled_digit(c: char) -> Option<char> {
+    let digit = match c as u32 {
+        0x24FF | 0x1F10B | 0x1F10C => 0,
+        // Each row is one to nine, and ten, which is two digits.
+        code @ (0x2776..=0x2793 | 0x24F5..=0x24FE) => {
+            let first = if code < 0x2776 { 0x24F5 } else { 0x2776 };
+            Some((code - first) % 10 + 1).filter(|&digit| digit < 10)?
+        }
+        _ => return None,
+    };
+    char::from_digit(digit, 10)
+}
+
 fn is_decimal(code: u32) -> bool {
     char::from_u32(code).is_some_and(|c| c.general_category() == GeneralCategory::DecimalNumber)
 }
 
-/// The form of a letter that all its forms are searched by: simplified Han (OpenCC), Katakana.
+/// The form of a letter that all its forms are searched by: simplified Han (OpenCC), Katakana, and of the Arabic
+/// letters that are written one for the other at the end of words.
 fn variant(c: char) -> char {
     match c {
+        'ة' | 'ہ' | 'ھ' | 'ە' => 'ه',
+        'ى' | 'ی' => 'ي',
+        'ک' => 'ك',
         'ぁ'..='ゖ' => char::from_u32(c as u32 + 0x60).unwrap_or(c),
         '\u{3400}'..='\u{9FFF}' | '\u{20000}'..='\u{3FFFF}' => {
             let simplified = zhconv::zhconv(&c.to_string(), zhconv::Variant::ZhHans);

@@ -18,9 +18,11 @@ fn main() -> io::Result<()> {
     match &sources[..] {
         [] => Ok(()),
         [chinese, english, decompositions] => {
-            let ordinary = tamis_tables::ordinary(&fs::read_to_string(chinese)?, &fs::read_to_string(english)?);
-            fs::write(guest.join("compile/ordinary.bin"), ordinary)?;
-            fs::write(guest.join("compile/parts.bin"), tamis_tables::parts(&fs::read_to_string(decompositions)?))
+            let [chinese, english, decompositions] = [chinese, english, decompositions].map(fs::read_to_string);
+            let (chinese, decompositions) = (chinese?, decompositions?);
+            fs::write(guest.join("compile/ordinary.bin"), tamis_tables::ordinary(&chinese, &english?))?;
+            fs::write(guest.join("compile/parts.bin"), tamis_tables::parts(&decompositions))?;
+            fs::write(guest.join("splits.bin"), tamis_tables::splits(&chinese, &decompositions))
         }
         _ => Err(io::Error::other("give three files: jieba's dict.txt, a list of English words, cjk_decomp.txt")),
     }

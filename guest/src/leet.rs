@@ -27,9 +27,9 @@ const DIGITS: [&str; 10] = ["o", "ilи", "z", "eзэ", "aч", "s", "bgб", "t", 
 /// class of a letter of the alphabets with signs has them.
 const SIGN_BYTES: u8 = 0xF0;
 
-/// How many readings a word with digits or signs has: as Latin with `1` for `i`, with `1` and `i` for `l`, with the
-/// rarer letter for each digit, as Cyrillic.
-pub(crate) const READINGS: usize = 4;
+/// How many readings a word with digits or signs has: as Latin with `1` for `i`; with `1` and `i` for `l`, and `6` for
+/// `g`; as Cyrillic.
+pub(crate) const READINGS: usize = 3;
 /// The reading in which `i` is `l`, so that `1` may be both in one word.
 const READING_I_IS_L: usize = 1;
 const CLASS_I: u8 = CLASS_FIRST_LETTER + b'i' - b'a';
@@ -72,8 +72,8 @@ pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
     };
     let chosen = match reading {
         0 => letters.chars().next(),
-        READING_I_IS_L => letters.chars().next().map(|letter| if letter == 'i' { 'l' } else { letter }),
-        2 => letters.chars().filter(char::is_ascii).nth(1),
+        READING_I_IS_L if letters.starts_with(['i', 'b']) => letters.chars().filter(char::is_ascii).nth(1),
+        READING_I_IS_L => letters.chars().next(),
         _ => letters.chars().find(|letter| !letter.is_ascii()),
     };
     let letter = chosen.or_else(|| letters.chars().next());

@@ -374,13 +374,25 @@ impl Rewrite {
         if let Some((syllable, length)) = syllable(&text[at..]) {
             return self.put_char(syllable, at, length);
         }
+        if looks_like(char.into()).is_none() && !shows_turned(char) {
+            return 0;
+        }
         let taken = if shows_turned(char) { self.turn_upside_down(text, at) } else { 0 };
         if taken == 0 { self.write_in_one_alphabet(text, at) } else { taken }
     }
 
     /// Writes a number with letters for digits, or parted, in plain digits.
     fn long_number(&mut self, text: &[u8], at: usize, code: u32) -> usize {
-        if at < self.no_number_before || digit_like(code).is_none() || touches_letter(text, at) {
+        if at < self.no_number_before || digit_like(code).is_none() {
+            return 0;
+        }
+        // Most letters begin words.
+        let next = text.get(at + 1).copied().unwrap_or(b' ');
+        let is_word = code < 0x80
+            && (code as u8).is_ascii_alphabetic()
+            && next.is_ascii_alphabetic()
+            && digit_like(next.into()).is_none();
+        if is_word || touches_letter(text, at) {
             return 0;
         }
         let (end, is_number) = match number(text, at) {
@@ -596,14 +608,48 @@ fn is_between_ascii(text: &[u8], at: usize) -> bool {
     at > 0 && text[at - 1].is_ascii_alphanumeric() && text.get(at + 3).is_some_and(u8::is_ascii_alphanumeric)
 }
 
+/// One bit for each Han digit, from U+3000 on.
+static NUMERALS: [u64; (0xA000 - 0x3000) / 64] = {
+    let mut bits = [0; (0xA000 - 0x3000) / 64];
+    let mut number = 0;
+    while number < 10 {
+        let chars = HAN_DIGITS[number].as_bytes();
+        let mut at = 0;
+        while at < chars.len() {
+            let code =
+                (chars[at] as usize & 0xF) << 12 | (chars[at + 1] as usize & 0x3F) << 6 | chars[at + 2] as usize & 0x3F;
+            bits[(code - 0x3000) / 64] |= 1 << (code % 64);
+            at += 3;
+        }
+        number += 1;
+    }
+    bits
+};
+
+/// The digit that an ASCII character is or may stand for within a number; 0 for none.
+static ASCII_DIGITS: [u8; 0x80] = {
+    let mut digits = [0; 0x80];
+    let mut digit = 0;
+    while digit < 10 {
+        digits[b'0' as usize + digit] = b'0' + digit as u8;
+        let letters = DIGIT_LETTERS[digit].as_bytes();
+        let mut at = 0;
+        while at < letters.len() {
+            digits[letters[at] as usize] = b'0' + digit as u8;
+            at += 1;
+        }
+        digit += 1;
+    }
+    digits
+};
+
 /// The digit that a character is, or that it may stand for within a number.
 fn digit_like(code: u32) -> Option<char> {
-    if let Ok(byte @ 0..0x80) = u8::try_from(code) {
-        let digit = || DIGIT_LETTERS.iter().position(|letters| letters.as_bytes().contains(&byte));
-        let plain = byte.is_ascii_digit().then(|| byte.into());
-        return plain.or_else(|| char::from_digit(digit()? as u32, 10));
+    match ASCII_DIGITS.get(code as usize) {
+        Some(0) => None,
+        Some(&digit) => Some(digit.into()),
+        None => plain_digit(char::from_u32(code)?),
     }
-    plain_digit(char::from_u32(code)?)
 }
 
 /// Whether a letter or digit touches the character at `at` from before.
@@ -806,11 +852,15 @@ fn plain_digit(char: char) -> Option<char> {
         return Some('0');
     }
     if ('\u{3007}'..='\u{D7FF}').contains(&char) {
-        let is_watched = char < '\u{4E00}' || is_watched(char as u32);
-        let number = HAN_DIGITS.iter().position(|digits| is_watched && digits.contains(char))?;
+        let at = char as usize - 0x3000;
+        if NUMERALS.get(at / 64).is_none_or(|bits| bits >> (at % 64) & 1 == 0) {
+            return None;
+        }
+        let number = HAN_DIGITS.iter().position(|digits| digits.contains(char))?;
         return char::from_digit(number as u32, 10);
     }
-    char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit)
+    let is_punctuation = matches!(char, '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{3006}' | '\u{FF01}'..='\u{FF0F}');
+    if is_punctuation { None } else { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) }
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.

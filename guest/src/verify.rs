@@ -538,8 +538,11 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
     }
     // Spaced out, it must not go on with one more single letter before it.
     !reading.spaced_out
-        || letter_before(text, reading.start, GAP_CHARACTERS_MAX)
-            .is_none_or(|(_, at)| letter_before(text, at, 0).is_some())
+        || letter_before(text, reading.start, GAP_CHARACTERS_MAX).is_none_or(|(before, at)| {
+            let is_single = |at| letter_before(text, at, 0).is_none();
+            let goes_on = || letter_before(text, at, GAP_CHARACTERS_MAX).is_some_and(|(_, at)| is_single(at));
+            !is_single(at) || is_word(before) && !goes_on()
+        })
         || is_in_spaced_text(text, reading)
 }
 
@@ -558,9 +561,20 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
         return false;
     }
     !reading.spaced_out
-        || letter_after(text, reading.end, GAP_CHARACTERS_MAX)
-            .is_none_or(|(_, end)| letter_after(text, end, 0).is_some())
+        || letter_after(text, reading.end, GAP_CHARACTERS_MAX).is_none_or(|(after, end)| {
+            let is_single = |end| letter_after(text, end, 0).is_none();
+            let goes_on = || letter_after(text, end, GAP_CHARACTERS_MAX).is_some_and(|(_, end)| is_single(end));
+            !is_single(end) || is_word(after) && !goes_on()
+        })
         || is_in_spaced_text(text, reading)
+}
+
+/// Whether a letter is a word by itself, in one language or another: `I`, `a`, `à`, `e`, `y`, `и`.
+fn is_word(letter: u32) -> bool {
+    matches!(
+        char::from_u32(fold::letter(letter).0),
+        Some('a' | 'e' | 'i' | 'o' | 'u' | 'y' | 'w' | 'z' | 'à' | 'и' | 'в' | 'с' | 'к' | 'я')
+    )
 }
 
 /// Whether the word is in a text that is spaced out as a whole.

@@ -12,11 +12,14 @@ use super::Variants;
 use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
+use crate::fold;
 use crate::pack::{END_OPEN, LITERAL, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
 use crate::sounds;
 
 /// Shortest word that is looked for with a letter too few or exchanged.
 const MISSPELT_LETTERS_MIN: usize = 5;
+/// Shortest word that is looked for with letters exchanged.
+const SWAPPED_LETTERS_MIN: usize = 4;
 /// Shortest word that is looked for without the space in it, or in Pinyin.
 const JOINED_LETTERS_MIN: usize = 5;
 /// Shortest number that is looked for in words, in digits.
@@ -139,8 +142,10 @@ impl Spellings<'_> {
         self.aliases(&spelling);
         self.address(&spelling);
         self.number(&spelling);
-        if spelling.chars().all(|c| c.is_ascii_lowercase() || c == ' ') {
-            let words: Vec<&str> = spelling.split(' ').filter(|word| !word.is_empty()).collect();
+        let unmarked: String =
+            spelling.chars().map(|c| char::from_u32(fold::letter(c.into()).0).unwrap_or(c)).collect();
+        if unmarked.chars().all(|c| c.is_ascii_lowercase() || c == ' ') {
+            let words: Vec<&str> = unmarked.split(' ').filter(|word| !word.is_empty()).collect();
             self.latin(&words);
         } else if spelling.chars().all(|c| ('\u{4E00}'..='\u{9FFF}').contains(&c)) {
             self.han(&spelling, chinese.get_or_insert_with(Chinese::new));
@@ -208,7 +213,7 @@ impl Spellings<'_> {
         for (at, &word) in words.iter().enumerate() {
             let n = word.len();
             let without = |letter: usize| format!("{}{}", &word[..letter], &word[letter + 1..]);
-            if n < MISSPELT_LETTERS_MIN {
+            if n < SWAPPED_LETTERS_MIN {
                 continue;
             }
             let swapped = |first: usize| {
@@ -225,12 +230,14 @@ impl Spellings<'_> {
             };
             let is_doubled = |letter: usize| word.as_bytes()[letter] == word.as_bytes()[letter - 1];
             // A short word has too many neighbours, but for a doubled letter written once.
-            let missing = (1..n).filter(|&letter| letter < n - 1 && n > MISSPELT_LETTERS_MIN || is_doubled(letter));
+            let is_long = n >= MISSPELT_LETTERS_MIN;
+            let missing =
+                (1..n).filter(|&letter| letter < n - 1 && n > MISSPELT_LETTERS_MIN || is_long && is_doubled(letter));
             let doubled = (1..n)
                 .filter(|&letter| n > MISSPELT_LETTERS_MIN && !is_doubled(letter))
                 .map(|letter| format!("{}{}", &word[..=letter], &word[letter..]));
             let misspellings = (1..n - 1).filter_map(swapped).chain(missing.map(without)).chain(doubled);
-            let by_sound: Vec<String> = sounding_alike(word).collect();
+            let by_sound: Vec<String> = if is_long { sounding_alike(word).collect() } else { Vec::new() };
             let by_two_sounds = by_sound.iter().flat_map(|once| sounding_alike(once)).filter(|twice| twice != word);
             let misspellings: Vec<String> = misspellings.chain(by_two_sounds).chain(by_sound.iter().cloned()).collect();
             for misspelling in misspellings.iter().filter(|misspelling| !ordinary::is_english(misspelling)) {

@@ -205,7 +205,7 @@ impl Watch {
                 }
             }
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
-                is_digit = plain_digit(char).is_some();
+                is_digit = code >= 0x4E00 && is_watched(code) && plain_digit(char).is_some();
                 self.may_be_rewritten |= is_digit && self.after_digit;
                 let is_dot = DOTS.contains(char) && rest.get(3).is_some_and(u8::is_ascii_alphanumeric);
                 if code >= 0x4E00 && is_watched(code) && !DOTS.contains(char) && !is_digit {
@@ -383,15 +383,14 @@ impl Rewrite {
 
     /// Writes a number with letters for digits, or parted, in plain digits.
     fn long_number(&mut self, text: &[u8], at: usize, code: u32) -> usize {
-        if at < self.no_number_before || digit_like(code).is_none() {
+        let may_begin = code < 0x80 || (0x3400..0xA000).contains(&code);
+        if !may_begin || at < self.no_number_before || digit_like(code).is_none() {
             return 0;
         }
         // Most letters begin words.
-        let next = text.get(at + 1).copied().unwrap_or(b' ');
-        let is_word = code < 0x80
-            && (code as u8).is_ascii_alphabetic()
-            && next.is_ascii_alphabetic()
-            && digit_like(next.into()).is_none();
+        let (next, _) = decode(text.get(at + char_length(code)..).filter(|rest| !rest.is_empty()).unwrap_or(b" "));
+        let is_digit = code < 0x80 && (code as u8).is_ascii_digit();
+        let is_word = !is_digit && is_letter(next) && digit_like(next).is_none();
         if is_word || touches_letter(text, at) {
             return 0;
         }
@@ -571,6 +570,11 @@ fn upside_down(code: u32) -> Option<char> {
     let otherwise = UPSIDE_DOWN_OTHERWISE.iter().find(|&&(turned, _)| turned == char).map(|&(_, is)| is);
     let is_same = char.is_ascii_digit() || char.is_ascii_punctuation() || matches!(char, ' ' | '£' | '¡' | '¿');
     otherwise.or(is_same.then_some(char))
+}
+
+/// How many bytes the character has in UTF-8.
+fn char_length(code: u32) -> usize {
+    char::from_u32(code).map_or(1, char::len_utf8)
 }
 
 /// Whether a character is hardly there for anything but being upside down.

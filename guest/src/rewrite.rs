@@ -544,7 +544,7 @@ impl Rewrite {
         if to == text.len() || to > at && !is_letter(decode(&text[to..]).0) {
             end = to;
         }
-        if !decode_before(text, start).is_none_or(|(code, _)| !is_letter(code)) || end <= at {
+        if decode_before(text, start).is_some_and(|(code, _)| is_letter(code)) || end <= at {
             return 0;
         }
         self.take_back(start);
@@ -587,10 +587,10 @@ fn arabic_letter(text: &[u8], at: usize, digit: char) -> Option<char> {
     let is_arabic = |code: u32| matches!(code, 0x620..=0x64A | 0x671..=0x6D3);
     let before = decode_before(text, at).map(|(code, _)| code);
     let after = text.get(at + 1..).filter(|rest| !rest.is_empty()).map(|rest| decode(rest).0);
-    let sides = [before, after].into_iter().flatten();
+    let mut sides = [before, after].into_iter().flatten();
     let is_alone = !sides.clone().any(|code| char::from_u32(code).is_some_and(char::is_numeric));
     let letter = ARABIC_DIGITS.iter().find(|(of, _)| *of == digit)?.1;
-    (is_alone && sides.clone().any(is_arabic)).then_some(letter)
+    (is_alone && sides.any(is_arabic)).then_some(letter)
 }
 
 /// How long a dot in brackets is, by its sign or its name.

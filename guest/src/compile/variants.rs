@@ -213,7 +213,9 @@ impl Spellings<'_> {
         for (at, &word) in words.iter().enumerate() {
             let n = word.len();
             let without = |letter: usize| format!("{}{}", &word[..letter], &word[letter + 1..]);
-            if n < SWAPPED_LETTERS_MIN {
+            // A short word of one vowel has neighbours that people write.
+            let vowels = word.bytes().filter(|letter| b"aeiou".contains(letter)).count();
+            if n < SWAPPED_LETTERS_MIN || n < MISSPELT_LETTERS_MIN && vowels < 2 {
                 continue;
             }
             let swapped = |first: usize| {

@@ -36,7 +36,7 @@ impl Shape {
             compile_terms_as("terms.txt", &self.terms.join("\n"), self.variants)
         } else {
             compile(
-                &[ListSource { path: "list.toml", text: &list_toml(&self.terms, &self.allow) }],
+                &[ListSource { path: "list.toml", text: &list_toml(&self.terms, &self.allow, None) }],
                 &Taxonomy::custom(),
                 tamis_host::today(),
             )

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use minisign::KeyPair;
 use tamis_guest::compile::PolicySource;
-use tamis_guest::{Action, Message};
+use tamis_guest::{Action, Field, Message};
 use tamis_host::bundle::{
     Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, Refusal,
     SelfTest, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
@@ -637,6 +637,25 @@ fn a_folder_is_followed_by_changes() {
     assert!(matches!(event, FollowEvent::Swapped { sequence: 13, .. }), "{event:?}");
     drop(follower);
     let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn breakers_and_protected_names_are_those_of_the_policy_of_the_bundle() {
+    let mut host = Host::new();
+    assert_eq!(host.updater.breaker_limits().messages_min, None);
+    let policy = format!(
+        "{POLICY}\n[breakers]\nmessages_min = 50\n[protected]\nnames = [\"Frumious\"]\ncategory = \"custom\"\n"
+    );
+    host.accepts(&sign(builder(11, "grimblewort").policy(&policy).finish().expect("good lists"), &host.lists));
+    assert_eq!(host.updater.breaker_limits().messages_min, Some(50), "what comes next is judged by these");
+    let mut judged = Vec::new();
+    let message = Message { field: Field::Name, ..Message::body("frum1ous") };
+    host.updater.filter().worker().expect("a worker").scan(&[message], &mut judged);
+    assert_eq!(judged[0].verdict.matches.len(), 1, "{:?}", judged[0].verdict);
+    // A category that the taxonomy does not have protects nothing.
+    let policy = policy.replace("\"custom\"", "\"fraud.impersonation\"");
+    let built = builder(12, "grimblewort").policy(&policy).finish();
+    assert!(built.is_err_and(|refusal| refusal.to_string().contains("unknown category")));
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub struct Case {
     /// Texts in which the terms do not fire.
     #[serde(default)]
     pub allow: Vec<String>,
+    /// How many characters may be between the parts of a term.
+    pub within: Option<u8>,
     /// How far the terms are looked for: `none`, `standard` (unless said otherwise) or `aggressive`.
     pub variants: Option<String>,
     /// `block` if a term must fire, `allow` if none may.
@@ -132,18 +134,19 @@ pub fn check(case: &Case) -> Result<(), String> {
 /// # Panics
 /// If one of the terms is none.
 pub fn pack_of_case(case: &Case) -> Result<Vec<u8>, String> {
-    if case.allow.is_empty() {
+    if case.allow.is_empty() && case.within.is_none() {
         return Ok(accept(compile_terms_as("terms.txt", &case.terms.join("\n"), case.variants()?)));
     }
-    let list = list_toml(&case.terms, &case.allow);
+    let list = list_toml(&case.terms, &case.allow, case.within);
     Ok(accept(compile(&[ListSource { path: "list.toml", text: &list }], &Taxonomy::custom(), tamis_host::today())))
 }
 
 /// A list of one group.
-fn list_toml(terms: &[String], allow: &[String]) -> String {
+fn list_toml(terms: &[String], allow: &[String], within: Option<u8>) -> String {
     let allow: Vec<String> = allow.iter().map(|text| toml_string(text)).collect();
+    let within = within.map(|within| format!("within = {within}\n")).unwrap_or_default();
     format!(
-        "format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nterms = {}\nallow = [{}]\n",
+        "format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nterms = {}\n{within}allow = [{}]\n",
         toml_string(&terms.join("\n")),
         allow.join(", ")
     )

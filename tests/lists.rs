@@ -155,6 +155,30 @@ fn no_real_sms_is_held() {
     assert!(held.is_empty(), "held: {held:#?}");
 }
 
+/// What the lists were written for stays found. Prints how many of each kind are flagged or more.
+#[test]
+fn messages_written_for_the_lists_are_found() {
+    let path = workspace().join("tests/data/written.jsonl");
+    let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let lines: Vec<Labelled> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
+        .collect();
+    let mut engines = Engines::new(shipped_parts());
+    let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    for line in &lines {
+        let verdict = engines.judge(&[Message::body(&line.text)]).unwrap_or_else(|difference| panic!("{difference}"));
+        let (all, found) = kinds.entry(&line.label).or_default();
+        *all += 1;
+        *found += usize::from(verdict[0].action >= Action::Flag);
+    }
+    assert!(kinds.len() == 11 && lines.len() > 450, "{} messages of {} kinds", lines.len(), kinds.len());
+    for (kind, (all, found)) in kinds {
+        println!("| {kind} | {all} | {} |", percent(found, all));
+        assert!(found * 100 >= all * 90, "{kind}: {found} of {all} are found");
+    }
+}
+
 /// One line of a data set; sets have other keys besides.
 #[derive(Deserialize)]
 struct Labelled {

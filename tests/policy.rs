@@ -45,7 +45,7 @@ fn of_several_floors_the_strictest_holds_whichever_layer_it_is_of() {
          [[floor]]\ncategory = \"fraud\"\nchannel = \"chat\"\nmin_severity = 4\nmin_action = \"flag\"\n\
          [[floor]]\ncategory = \"child_safety\"\nmin_action = \"block\"\n",
     );
-    let policy = tenant.with_floors_of(&platform).resolve(&CATEGORIES);
+    let policy = tenant.above(&platform).resolve(&CATEGORIES);
     assert_eq!(row(&policy, "sms", Field::Body, "fraud.scam"), [Hold; 4]);
     assert_eq!(row(&policy, "chat", Field::Body, "fraud.scam"), [Hold; 4]);
     assert_eq!(row(&policy, "chat", Field::Body, "child_safety"), [Block; 4]);

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tamis_guest::compile::BreakerLimits;
 use tamis_guest::{Action, Message};
 use tamis_host::{Breakers, Counts, Filter, Metrics, Parts, Strikes, TrialMode, Trip};
 use tamis_tests::{blocking_parts, pack_of, runtime};
@@ -99,6 +100,19 @@ fn breakers_trip_on_failures_on_more_blocks_and_on_slowness_only() {
     // Too few messages mean nothing, except if the filter fails on them.
     assert_eq!(breakers.check(&good, &counts([0, 0, 0, 0, 100], 0, 3)), None);
     assert!(matches!(breakers.check(&good, &counts([0, 0, 0, 20, 0], 20, 3)), Some(Trip::Failures { .. })));
+}
+
+#[test]
+fn a_policy_says_when_breakers_trip() {
+    let limits = BreakerLimits { failed_percent_max: Some(4.5), p99_factor_max: Some(2), ..BreakerLimits::default() };
+    let (usual, limited) = (Breakers::default(), Breakers::default().limited(&limits));
+    let (good, failing) = (counts([950, 20, 0, 20, 10], 0, 3), counts([900, 0, 0, 100, 0], 40, 3));
+    assert!(matches!(usual.check(&good, &failing), Some(Trip::Failures { .. })));
+    assert!(!matches!(limited.check(&good, &failing), Some(Trip::Failures { .. })));
+    assert_eq!((limited.watch_for, limited.messages_min), (usual.watch_for, usual.messages_min));
+    let slower = counts([950, 20, 0, 20, 10], 0, 9);
+    assert_eq!(usual.check(&counts([950, 20, 0, 20, 10], 0, 6), &slower), None);
+    assert!(matches!(limited.check(&counts([950, 20, 0, 20, 10], 0, 6), &slower), Some(Trip::Slow { .. })));
 }
 
 #[test]

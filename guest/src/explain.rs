@@ -141,6 +141,13 @@ pub enum TermOutcome {
         /// Where those that are there are.
         there: Vec<Span>,
     },
+    /// All of its parts are there, but too far from each other.
+    Apart {
+        /// How many characters may be between them.
+        within: u32,
+        /// Where they are.
+        there: Vec<Span>,
+    },
     /// It is there, and so is what excludes it.
     Excluded {
         /// What excludes it.
@@ -224,7 +231,7 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
     found.dedup_by_key(|found| (found.pattern, found.span));
     candidates.sort_by(|a, b| (a.start, a.way, &a.spelling).cmp(&(b.start, b.way, &b.spelling)));
     candidates.dedup_by(|a, b| (a.start, &a.spelling, &a.outcome) == (b.start, &b.spelling, &b.outcome));
-    let terms = terms(pack, &found, message.field, &verdict);
+    let terms = terms(pack, text, &found, message.field, &verdict);
     Explanation { verdict, readings, candidates, terms }
 }
 
@@ -390,7 +397,7 @@ fn folded(text: &[u8], signs: Signs) -> String {
 }
 
 /// What became of every term of which a pattern was found.
-fn terms(pack: &Pack<'_>, found: &[Found], field: Field, verdict: &Verdict) -> Vec<TermReport> {
+fn terms(pack: &Pack<'_>, text: &[u8], found: &[Found], field: Field, verdict: &Verdict) -> Vec<TermReport> {
     let mut allowed = Vec::new();
     rules::collect_allowed(pack, found, &mut allowed);
     let mut reports = Vec::new();
@@ -433,6 +440,14 @@ fn terms(pack: &Pack<'_>, found: &[Found], field: Field, verdict: &Verdict) -> V
                         part: of_role.map(|part| spelling(pack, part.pattern)).collect(),
                         there: there.iter().map(|one| one.span).collect(),
                     }
+                }
+                Ok(())
+                    if term.within > 0 && {
+                        let mut places = Vec::new();
+                        rules::near_parts(pack, term, text, found, &allowed, &mut places, |_| true).is_none()
+                    } =>
+                {
+                    TermOutcome::Apart { within: term.within, there: there.iter().map(|one| one.span).collect() }
                 }
                 Ok(()) if term.fields & 1 << field as u8 == 0 => TermOutcome::OtherField(first.0),
                 // Beyond the most matches that a verdict holds.

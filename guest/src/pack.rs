@@ -57,7 +57,7 @@ use crate::urls::Hosts;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
 pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;
@@ -69,6 +69,9 @@ pub(crate) const SECTIONS: usize = 20;
 pub(crate) const PATTERN_LETTERS_MAX: usize = 256;
 /// Most parts of an `a&b` term.
 pub(crate) const PARTS_MAX: usize = 8;
+
+/// Most characters that a term may ask its parts to be within: bounds the work for one place.
+pub(crate) const WITHIN_MAX: u32 = 200;
 
 /// Number of a term in its pack.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -111,6 +114,8 @@ pub struct TermRecord {
     /// Its slice of the parts section; empty for a term that one pattern makes fire.
     pub(crate) parts_first: u32,
     pub(crate) parts_count: u32,
+    /// How many characters may be between its parts, 1 to [`WITHIN_MAX`]; 0 for any number.
+    pub(crate) within: u32,
 }
 
 /// One pattern of a term that needs several.
@@ -518,7 +523,8 @@ impl<'p> Pack<'p> {
                 && term.acts_percent <= 100
                 && (1..1 << Field::COUNT).contains(&term.fields)
                 && slice(self.parts, term.parts_first, term.parts_count).is_some()
-                && (term.parts == 1 || term.parts_count > 0);
+                && (term.parts == 1 || term.parts_count > 0)
+                && term.within <= WITHIN_MAX;
             check(ok, "terms")?;
         }
         let part_ok = |part: &PartRecord| (part.pattern as usize) < self.patterns.len();

@@ -33,14 +33,30 @@ pub(crate) struct Allowed {
     end: u32,
 }
 
+/// A place of a part of a term, in the order of places. Memory for them is kept from message to message.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct PartPlace {
+    span: Span,
+    role: u32,
+    pattern: u32,
+    evidence: Evidence,
+}
+
 /// Whether a pattern was found whose term needs others.
 pub(crate) fn needs_parts(pack: &Pack<'_>, found: &[Found]) -> bool {
     found.iter().any(|found| pack.uses(found.pattern).iter().any(|use_| use_.use_ == USE_ANCHORS))
 }
 
-/// Appends to `matches` the terms that fire, in no particular order, perhaps more than once. `found` is
-/// sorted; `allowed` is scratch.
-pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>, matches: &mut Vec<Match>) {
+/// Appends to `matches` the terms that fire in a text, in no particular order, perhaps more than once. `found` is
+/// sorted; `allowed` and `places` are scratch.
+pub(crate) fn apply(
+    pack: &Pack<'_>,
+    text: &[u8],
+    found: &[Found],
+    allowed: &mut Vec<Allowed>,
+    places: &mut Vec<PartPlace>,
+    matches: &mut Vec<Match>,
+) {
     collect_allowed(pack, found, allowed);
     fire(pack, found, allowed, matches);
     for same in found.chunk_by(|a, b| a.pattern == b.pattern) {
@@ -50,8 +66,11 @@ pub(crate) fn apply(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>
             let term = &pack.terms[use_.owner as usize];
             let first = |pattern| first(found, allowed, term.allow_set, pattern);
             if first(pattern).is_some()
-                && let Ok(parts) = all_parts(pack, term, first)
+                && let Ok(mut parts) = all_parts(pack, term, first)
             {
+                if term.within > 0 {
+                    parts = near_parts(pack, term, text, found, allowed, places, |_| true).unwrap_or_default();
+                }
                 matches.extend(parts.iter().flatten().map(|found| found.fires(use_.owner)));
             }
         }
@@ -131,6 +150,69 @@ pub(crate) fn all_parts(
         Some(missing) => Err(Unmet::Missing(missing as u32)),
         None => Ok(places),
     }
+}
+
+/// The first places of all parts of a term that are as near to each other as it asks: between the first that ends and
+/// the last that begins are at most so many characters. `counts` is asked of the place where they begin. A sender is
+/// near to everything. What excludes the term is not looked for.
+///
+/// Costs a sort of the places of the parts.
+pub(crate) fn near_parts(
+    pack: &Pack<'_>,
+    term: &TermRecord,
+    text: &[u8],
+    found: &[Found],
+    allowed: &[Allowed],
+    places: &mut Vec<PartPlace>,
+    counts: impl Fn(u32) -> bool,
+) -> Option<[Option<Found>; PARTS_MAX]> {
+    places.clear();
+    let mut parts = [None; PARTS_MAX];
+    for part in pack.parts(term).iter().filter(|part| (part.role as usize) < PARTS_MAX) {
+        let from = found.partition_point(|one| one.pattern < part.pattern);
+        for one in found[from..].iter().take_while(|one| one.pattern == part.pattern) {
+            if one.span.start == one.span.end {
+                parts[part.role as usize] = Some(*one);
+            } else if !is_allowed(allowed, term.allow_set, one.span) {
+                let Found { pattern, span, evidence } = *one;
+                places.push(PartPlace { span, role: part.role, pattern, evidence });
+            }
+        }
+    }
+    places.sort_unstable();
+    // How often each part is among the places from the first to the last looked at.
+    let mut there = [0u32; PARTS_MAX];
+    let mut missing = parts.iter().take(term.parts.into()).filter(|part| part.is_none()).count();
+    let mut first = 0;
+    for last in 0..places.len() {
+        let role = places[last].role as usize;
+        missing -= usize::from(there[role] == 0 && parts[role].is_none());
+        there[role] += 1;
+        while there[places[first].role as usize] > 1 {
+            there[places[first].role as usize] -= 1;
+            first += 1;
+        }
+        let (begin, end) = (places[first].span, places[last].span.start);
+        if missing == 0 && are_within(text, begin.end, end, term.within) && counts(begin.start) {
+            for place in &places[first..=last] {
+                let PartPlace { span, pattern, evidence, .. } = *place;
+                parts[place.role as usize].get_or_insert(Found { pattern, span, evidence });
+            }
+            return Some(parts);
+        }
+    }
+    None
+}
+
+/// Whether at most so many characters are between two places of a text.
+fn are_within(text: &[u8], from: u32, to: u32, within: u32) -> bool {
+    let Some(bytes) = to.checked_sub(from) else { return true };
+    // A character has one to four bytes: most places need no counting, and none much of it.
+    bytes <= within
+        || bytes <= 4 * within
+            && text
+                .get(from as usize..to as usize)
+                .is_some_and(|between| between.iter().filter(|&byte| byte & 0xC0 != 0x80).count() <= within as usize)
 }
 
 /// The first place of a pattern that is not in an allowed text of the set.

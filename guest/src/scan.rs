@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::pieces::Pieces;
 use crate::rewrite::Rewrite;
-use crate::rules::{self, Allowed, Found};
+use crate::rules::{self, Allowed, Found, PartPlace};
 use crate::search::{self, Candidate};
 use crate::senders;
 use crate::sounds::Sounds;
@@ -32,6 +32,7 @@ pub struct Scanner<'p> {
     /// Terms that name hosts of links.
     linked: Vec<Match>,
     confidence: Confidence,
+    part_places: Vec<PartPlace>,
 }
 
 impl<'p> Scanner<'p> {
@@ -50,6 +51,7 @@ impl<'p> Scanner<'p> {
             links: LinkFinder::default(),
             linked: Vec::new(),
             confidence: Confidence::default(),
+            part_places: Vec::new(),
         }
     }
 
@@ -71,7 +73,8 @@ impl<'p> Scanner<'p> {
         verdict.matches.extend_from_slice(&self.linked);
 
         // Terms that fire, and what the policy makes of them.
-        rules::apply(self.pack, &self.found, &mut self.allowed, &mut verdict.matches);
+        let Scanner { pack, found, allowed, part_places, .. } = self;
+        rules::apply(pack, text, found, allowed, part_places, &mut verdict.matches);
         verdict.matches.sort_unstable();
         verdict.matches.dedup();
         rules::split(self.pack, message, &mut verdict.matches, &mut verdict.shadow);

@@ -15,8 +15,8 @@
 
 use alloc::vec::Vec;
 
-use crate::pack::TermRecord;
-use crate::rules::{self, Found};
+use crate::pack::{PARTS_MAX, TermRecord};
+use crate::rules::{self, Found, PartPlace};
 use crate::scan::Parts;
 use crate::wire::MESSAGE_BYTES_MAX;
 use crate::{
@@ -46,6 +46,10 @@ pub struct Stream<'p> {
     verdict: Verdict,
     /// The parts of terms of several, by pattern and allow set.
     parts: Vec<PartSeen>,
+    /// The terms whose parts must be near each other.
+    near: Vec<NearSeen>,
+    /// Scratch.
+    part_places: Vec<PartPlace>,
     /// Scratch.
     matches: Vec<Match>,
     /// Scratch.
@@ -68,6 +72,13 @@ struct PartSeen {
     first: Option<Found>,
 }
 
+/// A term whose parts must be near each other, and where they first were, in the upload.
+#[derive(Clone, Copy, Debug)]
+struct NearSeen {
+    term: u32,
+    first: Option<[Option<Found>; PARTS_MAX]>,
+}
+
 impl<'p> Stream<'p> {
     /// A stream of uploads of one sender on a channel; an empty sender is an unknown one.
     #[must_use]
@@ -84,6 +95,8 @@ impl<'p> Stream<'p> {
         let mut parts: Vec<PartSeen> = pack.terms.iter().flat_map(of_term).collect();
         parts.sort_unstable_by_key(PartSeen::key);
         parts.dedup_by_key(|part| part.key());
+        let near = (0..).zip(pack.terms).filter(|(_, term)| term.within > 0);
+        let near = near.map(|(term, _)| NearSeen { term, first: None }).collect();
         Stream {
             scanner: Scanner::new(pack),
             policy,
@@ -94,6 +107,8 @@ impl<'p> Stream<'p> {
             counted: 0,
             verdict: Verdict::default(),
             parts,
+            near,
+            part_places: Vec::new(),
             matches: Vec::new(),
             shadow: Vec::new(),
         }
@@ -137,6 +152,7 @@ impl<'p> Stream<'p> {
         self.verdict.shadow.clear();
         (self.verdict.action, self.verdict.flags) = (Action::Allow, VerdictFlags::default());
         self.parts.iter_mut().for_each(|part| part.first = None);
+        self.near.iter_mut().for_each(|near| near.first = None);
     }
 
     /// Scans a full window, and begins the next with its end.
@@ -178,6 +194,19 @@ impl<'p> Stream<'p> {
                 }
             }
         }
+
+        // And where parts are near each other: a window holds them all, as its context is longer than they may be apart.
+        let text = &self.window[..end];
+        for near in self.near.iter_mut().filter(|near| near.first.is_none()) {
+            let term = &pack.terms[near.term as usize];
+            let counts = |start: u32| places.contains(&(start as usize));
+            let parts = rules::near_parts(pack, term, text, found, allowed, &mut self.part_places, counts);
+            let in_upload = |found: Found| match found.span.start == found.span.end {
+                true => found,
+                false => Found { span: in_upload(found.span), ..found },
+            };
+            near.first = parts.map(|parts| parts.map(|part| part.map(in_upload)));
+        }
         self.add_matches();
     }
 
@@ -189,7 +218,11 @@ impl<'p> Stream<'p> {
                 let at = self.parts.binary_search_by_key(&(pattern, term.allow_set), PartSeen::key);
                 at.ok().and_then(|at| self.parts[at].first)
             };
-            let parts = rules::all_parts(pack, term, first).unwrap_or_default();
+            let Ok(mut parts) = rules::all_parts(pack, term, first) else { continue };
+            if term.within > 0 {
+                let near = self.near.binary_search_by_key(&number, |near| near.term);
+                parts = near.ok().and_then(|at| self.near[at].first).unwrap_or_default();
+            }
             self.matches.extend(parts.iter().flatten().map(|found| found.fires(number)));
         }
         self.add_matches();
@@ -248,7 +281,9 @@ mod tests {
     fn packs() -> [PackBytes; 3] {
         let list = format!(
             "format = 1\nlist = {{ id = \"custom\" }}\n[[group]]\ncategory = \"custom\"\nterms = \"{}\"\n\
-             allow = [\"casino royale\", \"lottery ticket\", \"路口交通\"]\n",
+             allow = [\"casino royale\", \"lottery ticket\", \"路口交通\"]\n\
+             [[group]]\ncategory = \"custom\"\nterms = \"red&blue\\ncard&cash&win*\\n赌&bet~refused\"\nwithin = 30\n\
+             allow = [\"lottery ticket\"]\n",
             TERMS.replace('\n', "\\n")
         );
         let of_list =

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tamis_guest::compile::{Date, Level, ListSource, Taxonomy, compile_with_model};
+use tamis_guest::compile::{Date, Level, ListSource, PolicySource, Taxonomy, compile_with};
 
 fn main() {
     let manifest_dir = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
@@ -28,10 +28,13 @@ fn main() {
     let (taxonomy, mut diagnostics) = Taxonomy::parse("taxonomy.toml", &taxonomy);
     let lists: Vec<ListSource<'_>> = files.iter().map(|(path, text)| ListSource { path, text }).collect();
     let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let (policy, found) = PolicySource::parse("policy.toml", &read(&wordlists.join("policy.toml")));
+    diagnostics.extend(found);
+    let protected = policy.map(|policy| policy.protected().clone()).unwrap_or_default();
     let today = Date::from_unix_seconds(since_1970.as_secs());
     let model = fs::read(wordlists.join("model.bin")).ok();
     let model = model.as_deref().map(|model| ("model.bin", model));
-    let (pack, found) = compile_with_model(&lists, &taxonomy, today, model);
+    let (pack, found) = compile_with(&lists, &protected, &taxonomy, today, model);
     diagnostics.extend(found);
     let errors: Vec<String> =
         diagnostics.iter().filter(|found| found.level == Level::Error).map(ToString::to_string).collect();

@@ -31,6 +31,11 @@ pub enum LoadError {
     /// There is nothing in the folder that could be a list.
     #[error("no lists in {}: a folder of lists has taxonomy.toml, policy.toml, and lists such as en/fraud.scam.toml", .0.display())]
     NoLists(PathBuf),
+    /// The pack was made without the names that the policy protects.
+    #[error(
+        "the policy protects names that this pack was compiled without: give the folder of lists as well, or compile the pack with that policy"
+    )]
+    Unprotected,
     /// Lists, taxonomy or policy have errors.
     #[error("{}", render(.0))]
     Lists(Vec<Diagnostic>),

@@ -6,7 +6,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use tamis_guest::compile::{self, Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, Variants, decode_text};
+use tamis_guest::compile::{
+    self, Date, Diagnostic, Level, ListSource, PolicySource, Protected, Taxonomy, Variants, decode_text,
+};
 
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
@@ -26,7 +28,7 @@ pub struct Sources {
     /// How far the terms of a plain file are looked for; `None` goes by their number, see
     /// [`Variants::for_plain_file`].
     pub variants: Option<Variants>,
-    /// A policy; goes before the one of the folder, whose floors hold all the same.
+    /// A policy; goes above the one of the folder, whose floors, protected names and breakers hold all the same.
     pub policy: Option<PathBuf>,
     /// A filter module.
     pub module: Option<PathBuf>,
@@ -48,6 +50,8 @@ pub struct Defaults {
 pub struct Loaded {
     /// Ready to be swapped in.
     pub parts: Parts,
+    /// The policy of the parts as it is written, what is below it included.
+    pub policy: PolicySource,
     /// Warnings of the lists.
     pub warnings: Vec<Diagnostic>,
 }
@@ -59,18 +63,13 @@ impl Sources {
     /// # Errors
     /// The first thing that cannot be used; for lists, all of their errors.
     pub fn load(&self, runtime: &Runtime, defaults: &Defaults, running: &Module) -> Result<Loaded, LoadError> {
-        let (pack, mut warnings) = match self.load_pack_if_named(runtime)? {
-            Some(loaded) => loaded,
-            None => (defaults.pack.clone(), Vec::new()),
-        };
-        let of_folder = self.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
-        let of_folder = of_folder.map(|path| read_policy(&path, &mut warnings)).transpose()?;
-        let policy = match (&self.policy, of_folder) {
-            (Some(path), Some(platform)) => read_policy(path, &mut warnings)?.with_floors_of(&platform),
-            (Some(path), None) => read_policy(path, &mut warnings)?.with_floors_of(&defaults.policy),
-            (None, Some(policy)) => policy,
-            (None, None) => defaults.policy.clone(),
-        };
+        let mut warnings = Vec::new();
+        let policy = self.load_policy(&defaults.policy, &mut warnings)?;
+        let pack = self.load_pack_if_named(runtime, policy.protected(), &mut warnings)?;
+        let pack = pack.unwrap_or_else(|| defaults.pack.clone());
+        if !policy.protected().is_in(&pack.pack()) {
+            return Err(LoadError::Unprotected);
+        }
         let module = match &self.module {
             Some(path) => {
                 let bytes = read(path)?;
@@ -84,31 +83,54 @@ impl Sources {
             None => defaults.module.clone(),
         };
         let parts = Parts { module, policy: resolve(&policy, &pack), failure: policy.failure_policies(), pack };
-        Ok(Loaded { parts, warnings })
+        Ok(Loaded { parts, policy, warnings })
     }
 
-    /// Reads and compiles the lists alone, and gives their warnings.
+    /// Reads and compiles the lists alone, with the names that the policies protect, and gives their warnings.
     ///
     /// # Errors
     /// As [`load`](Sources::load); also if no source of lists is named.
-    pub fn load_pack(&self, runtime: &Runtime) -> Result<(PackImage, Vec<Diagnostic>), LoadError> {
-        self.load_pack_if_named(runtime)?.ok_or_else(|| LoadError::NoLists(PathBuf::from(".")))
+    pub fn load_pack(
+        &self,
+        runtime: &Runtime,
+        defaults: &PolicySource,
+    ) -> Result<(PackImage, Vec<Diagnostic>), LoadError> {
+        let mut warnings = Vec::new();
+        let policy = self.load_policy(defaults, &mut warnings)?;
+        let pack = self.load_pack_if_named(runtime, policy.protected(), &mut warnings)?;
+        Ok((pack.ok_or_else(|| LoadError::NoLists(PathBuf::from(".")))?, warnings))
     }
 
-    fn load_pack_if_named(&self, runtime: &Runtime) -> Result<Option<(PackImage, Vec<Diagnostic>)>, LoadError> {
-        let mut warnings = Vec::new();
+    /// The policy that is named, above that of the folder; `default` where there is none.
+    fn load_policy(&self, default: &PolicySource, warnings: &mut Vec<Diagnostic>) -> Result<PolicySource, LoadError> {
+        let of_folder = self.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
+        let of_folder = of_folder.map(|path| read_policy(&path, warnings)).transpose()?;
+        Ok(match (&self.policy, of_folder) {
+            (Some(path), Some(platform)) => read_policy(path, warnings)?.above(&platform),
+            (Some(path), None) => read_policy(path, warnings)?.above(default),
+            (None, Some(policy)) => policy,
+            (None, None) => default.clone(),
+        })
+    }
+
+    fn load_pack_if_named(
+        &self,
+        runtime: &Runtime,
+        protected: &Protected,
+        warnings: &mut Vec<Diagnostic>,
+    ) -> Result<Option<PackImage>, LoadError> {
         let pack = if let Some(folder) = &self.lists {
-            runtime.pack(compile_folder(folder, &mut warnings)?)?
+            runtime.pack(compile_folder(folder, protected, warnings)?)?
         } else if let Some(path) = &self.pack {
             runtime
                 .pack(read(path)?)
                 .map_err(|error| LoadError::InFile { path: path.clone(), error: Box::new(error) })?
         } else if let Some(path) = &self.terms {
-            runtime.pack(compile_terms(path, self.variants, &mut warnings)?)?
+            runtime.pack(compile_terms(path, self.variants, warnings)?)?
         } else {
             return Ok(None);
         };
-        Ok(Some((pack, warnings)))
+        Ok(Some(pack))
     }
 
     /// Whether no file is named at all.
@@ -201,19 +223,19 @@ impl ListFolder {
         self.lists.iter().map(|(path, text)| ListSource { path, text }).collect()
     }
 
-    /// The pack of its lists and model for today, and what is wrong with them.
+    /// The pack of its lists and model for today with the names that policies protect, and what is wrong with them.
     #[must_use]
-    pub fn compile(&self) -> (Vec<u8>, Vec<Diagnostic>) {
+    pub fn compile(&self, protected: &Protected) -> (Vec<u8>, Vec<Diagnostic>) {
         let model = self.model.as_ref().map(|(path, bytes)| (&path[..], &bytes[..]));
-        compile::compile_with_model(&self.sources(), &self.taxonomy, today(), model)
+        compile::compile_with(&self.sources(), protected, &self.taxonomy, today(), model)
     }
 }
 
 /// Compiles a folder of lists to a pack.
-fn compile_folder(folder: &Path, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
+fn compile_folder(folder: &Path, protected: &Protected, warnings: &mut Vec<Diagnostic>) -> Result<Vec<u8>, LoadError> {
     let folder = ListFolder::read(folder)?;
     warnings.extend_from_slice(&folder.diagnostics);
-    let (bytes, diagnostics) = folder.compile();
+    let (bytes, diagnostics) = folder.compile(protected);
     warnings.extend(diagnostics);
     refuse_errors(warnings)?;
     Ok(bytes)

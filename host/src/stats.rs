@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use tamis_guest::compile::BreakerLimits;
 use tamis_guest::{Action, Pack};
 
 use crate::{Judged, PackImage, ScanFailure};
@@ -150,7 +151,7 @@ fn share(part: u64, all: u64) -> f64 {
     if all == 0 { 0.0 } else { part as f64 / all as f64 }
 }
 
-/// When a new generation is taken back by itself.
+/// When a new generation is taken back by itself. `[breakers]` of a policy says otherwise where it wants to.
 #[derive(Clone, Debug)]
 pub struct Breakers {
     /// How long after a swap they watch. Default 15 min.
@@ -163,6 +164,22 @@ pub struct Breakers {
     pub kept_back_rise_max: f64,
     /// How many times the 99th percentile of the time may be what it was. Default 8.
     pub p99_factor_max: u32,
+}
+
+impl Breakers {
+    /// These, where a policy does not say otherwise.
+    #[must_use]
+    pub fn limited(&self, limits: &BreakerLimits) -> Breakers {
+        let share = |percent: Option<f64>, usual| percent.map_or(usual, |percent| percent / 100.0);
+        let minutes = limits.watch_minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        Breakers {
+            watch_for: minutes.unwrap_or(self.watch_for),
+            messages_min: limits.messages_min.unwrap_or(self.messages_min),
+            failed_share_max: share(limits.failed_percent_max, self.failed_share_max),
+            kept_back_rise_max: share(limits.kept_back_rise_max, self.kept_back_rise_max),
+            p99_factor_max: limits.p99_factor_max.unwrap_or(self.p99_factor_max),
+        }
+    }
 }
 
 impl Default for Breakers {

@@ -88,7 +88,7 @@ impl Watcher {
 fn reload(filter: &Filter, sources: &Sources, defaults: &Defaults) -> Result<Option<WatchEvent>, LoadError> {
     let running = filter.generation();
     let now = running.parts();
-    let Loaded { parts: next, warnings } = sources.load(filter.runtime(), defaults, &now.module)?;
+    let Loaded { parts: next, warnings, .. } = sources.load(filter.runtime(), defaults, &now.module)?;
     let same = now.pack.pack().checksum() == next.pack.pack().checksum()
         && now.policy == next.policy
         && now.failure == next.failure

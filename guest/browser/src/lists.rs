@@ -1,6 +1,6 @@
 //! The list compiler module: lists, taxonomy and policy in, a kit and diagnostics out.
 
-use tamis_guest::compile::{Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, compile};
+use tamis_guest::compile::{Date, Diagnostic, Level, ListSource, PolicySource, Taxonomy, compile_with};
 use tamis_guest::{Pack, PackBytes, kit_bytes};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -75,7 +75,9 @@ pub fn compile_lists(
     let (policy, found) = PolicySource::parse("policy.toml", policy);
     diagnostics.extend(found);
     let sources: Vec<ListSource<'_>> = paths.iter().zip(&lists).map(|(path, text)| ListSource { path, text }).collect();
-    let (pack, found) = compile(&sources, &taxonomy, Date::from_unix_seconds(now_seconds as u64));
+    let protected = policy.as_ref().map(|policy| policy.protected().clone()).unwrap_or_default();
+    let today = Date::from_unix_seconds(now_seconds as u64);
+    let (pack, found) = compile_with(&sources, &protected, &taxonomy, today, None);
     diagnostics.extend(found);
 
     let usable = diagnostics.iter().all(|found| found.level != Level::Error);

@@ -102,6 +102,7 @@ pub(super) fn compile(
         acts_percent: 100,
         fields: FIELDS_ALL,
         variants: Variants::default(),
+        within: 0,
     };
     builder.hosts(&context, "domains", hosts);
 }

@@ -140,6 +140,7 @@ impl Builder {
             allow_set,
             parts_first: to_u32(parts_first),
             parts_count: to_u32(self.parts.len() - parts_first),
+            within: if parsed.parts > 1 { context.within } else { 0 },
         });
         self.regexes(&regexes);
     }

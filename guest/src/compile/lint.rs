@@ -104,7 +104,9 @@ pub fn check_term(text: &str) -> TermCheck {
     match term::parse(text, &mut warnings) {
         Err((_, finding)) => problems.push((finding.code, finding.message)),
         Ok(parsed) => {
-            problems.extend(warnings.into_iter().map(|(_, finding)| (finding.code, finding.message)));
+            // A phrase may hold a comma.
+            let warnings = warnings.into_iter().filter(|(_, finding)| finding.code != "T006");
+            problems.extend(warnings.map(|(_, finding)| (finding.code, finding.message)));
             if is_words(text) && parsed.patterns.iter().any(is_inside_and_short) {
                 problems.push(("T010", "inside of many words".to_owned()));
             }
@@ -377,7 +379,7 @@ fn check_allow(number: usize, entry: &Entry, trial: &mut Trial<'_>, findings: &m
         return;
     }
     for (at, written) in entry.terms.iter().enumerate() {
-        let samples = samples(&written.text);
+        let samples = samples(&written.text, entry);
         if !samples.is_empty() && !samples.iter().any(|text| trial.terms_in(text, entry, number).contains(&at)) {
             let help = "remove the term, or make the allow text longer than it";
             let finding = Finding::warning("T005", "an `allow` text covers this whole term: it never fires", help);
@@ -387,7 +389,7 @@ fn check_allow(number: usize, entry: &Entry, trial: &mut Trial<'_>, findings: &m
 }
 
 /// Texts that hold nothing but the term: one for each spelling of each of its parts.
-fn samples(text: &str) -> Vec<String> {
+fn samples(text: &str, entry: &Entry) -> Vec<String> {
     let mut ignored = Vec::new();
     let Ok(parsed) = term::parse(text, &mut ignored) else { return Vec::new() };
     if !is_words(text) || parsed.patterns.len() > SAMPLES_MAX {
@@ -396,6 +398,9 @@ fn samples(text: &str) -> Vec<String> {
     let parts: Vec<Vec<String>> = (0..u32::from(parsed.parts))
         .map(|role| parsed.patterns.iter().filter(|pattern| pattern.role == role).map(sample).collect())
         .collect();
+    let between = format!(" {FILLER} ");
+    let is_near = entry.within.is_some_and(|within| usize::from(within) < between.len());
+    let between = if is_near { " ".to_owned() } else { between };
     let mut samples = Vec::new();
     for (role, spellings) in parts.iter().enumerate() {
         // The first spellings of all parts together are one sample, not one for each part.
@@ -404,7 +409,7 @@ fn samples(text: &str) -> Vec<String> {
                 if at == role { spelling.clone() } else { others.first().cloned().unwrap_or_default() }
             };
             let picked: Vec<String> = parts.iter().enumerate().map(pick).collect();
-            samples.push(picked.join(&format!(" {FILLER} ")));
+            samples.push(picked.join(&between));
         }
     }
     samples
@@ -434,15 +439,16 @@ impl<'t> Terms<'t> {
 
 /// Reports terms that are there twice; says which.
 fn check_twins(terms: &Terms<'_>, lists: &[Option<List>], all: &mut [Findings<'_>]) -> Vec<bool> {
-    let mut known: HashMap<(String, Vec<Field>), usize> = HashMap::new();
+    let mut known: HashMap<(String, Vec<Field>, Option<u8>), usize> = HashMap::new();
     let mut twins = vec![false; terms.entries.len()];
     for (number, &(entry, written)) in terms.entries.iter().enumerate() {
         if entry.status == Status::Retired {
             continue;
         }
         let Some(canonical) = canonical(&written.text) else { continue };
-        let Some(&first) = known.get(&(canonical.clone(), entry.fields.clone())) else {
-            known.insert((canonical, entry.fields.clone()), number);
+        let key = (canonical, entry.fields.clone(), entry.within);
+        let Some(&first) = known.get(&key) else {
+            known.insert(key, number);
             continue;
         };
         twins[number] = true;
@@ -488,7 +494,7 @@ fn whole_line(written: &Written, findings: &Findings<'_>) -> Option<Fix> {
 }
 
 /// What a term is searched as, alike for all spellings of it.
-fn canonical(text: &str) -> Option<String> {
+pub(super) fn canonical(text: &str) -> Option<String> {
     if let Some(host) = term::host(text) {
         return host.ok().map(|_| text.to_owned());
     }
@@ -544,9 +550,10 @@ fn check_covered(
                 && by.field_bits() & entry.field_bits() == entry.field_bits()
                 && (by.allow.is_empty() || by.allow == entry.allow)
                 && place_of_exclude(&by_written.text).is_none()
+                && by.within.is_none_or(|by| entry.within.is_some_and(|within| within <= by))
         };
         let mut common: Option<Vec<usize>> = None;
-        for text in samples(&written.text) {
+        for text in samples(&written.text, entry) {
             let field = entry.fields.first().copied().unwrap_or(Field::Body);
             scanner.scan(&policy, &Message { text: text.as_bytes(), field, ..Message::default() }, &mut verdict);
             let found = verdict.matches.iter().chain(&verdict.shadow).map(|found| found.term.0 as usize);

@@ -2,6 +2,7 @@
 //! gives a [`List`]; from there it goes into a pack, or to the tools. The schema is closed, and is told
 //! in `wordlists/README.md`.
 
+use core::ops::RangeInclusive;
 use std::borrow::ToOwned as _;
 use std::collections::HashMap;
 use std::format;
@@ -16,6 +17,7 @@ use super::schema::{self, Findings, Reader, Written, shortened};
 use super::term::Placed;
 use super::{Date, Taxonomy, Variants, term};
 use crate::Field;
+use crate::pack::WITHIN_MAX;
 
 /// A list as written, defaults filled in.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -63,6 +65,8 @@ pub struct Entry {
     pub canary: Option<u8>,
     /// Which evasions it is found in.
     pub variants: Variants,
+    /// How many characters may be between the parts of its terms; any number if not given.
+    pub within: Option<u8>,
     /// Which texts it is looked for in; all of them if empty.
     pub fields: Vec<Field>,
     /// Off without being removed.
@@ -155,6 +159,8 @@ pub(super) struct TermContext {
     /// Bit set of the fields it is looked for in.
     pub(super) fields: u8,
     pub(super) variants: Variants,
+    /// How many characters may be between the parts of a term; 0 for any number.
+    pub(super) within: u32,
 }
 
 /// Which terms go into a pack.
@@ -174,6 +180,8 @@ pub(super) struct Place {
     pub(super) term: usize,
 }
 
+/// What `within` may be.
+const WITHIN: RangeInclusive<u8> = 1..=WITHIN_MAX as u8;
 /// Severity of a term that names none.
 const SEVERITY_DEFAULT: u8 = 2;
 /// Most of the fields' bits.
@@ -301,8 +309,9 @@ fn read_entry(
         let help = if is_group { "add terms = '''…''', one a line" } else { "add pattern = '…'" };
         findings.add(Finding::error("T001", format!("no `{terms_key}`"), help), at.start);
     }
+    let is_empty = terms.as_ref().is_some_and(Vec::is_empty);
     let terms: Vec<Written> = terms.unwrap_or_default();
-    if terms.is_empty() && table.has(terms_key) {
+    if is_empty {
         let help = "add a term, or remove the table";
         findings.add(Finding::error("T014", format!("`{terms_key}` holds no term"), help), at.start);
     }
@@ -345,6 +354,7 @@ fn read_entry(
         status,
         canary,
         variants: table.choice("variants", &VARIANTS, findings).or(defaults.variants).unwrap_or_default(),
+        within: table.number("within", WITHIN, findings),
         fields: if own_fields.is_empty() { defaults.fields.clone() } else { own_fields },
         enabled: table.flag("enabled", findings).unwrap_or(true),
         expires: table.date("expires", findings),
@@ -359,6 +369,12 @@ fn read_entry(
         accept: table.strings("accept", findings),
         at,
     };
+    if let Some(at) = entry.within.map(|_| table.at_key("within"))
+        && !entry.terms.iter().any(|term| term.text.contains('&'))
+    {
+        let help = "it is how many characters may be between the parts of `a&b`; remove it, or join words by `&`";
+        findings.add(Finding::error("T001", "`within` without effect: no term has several parts", help), at);
+    }
     table.finish(findings);
     let usable = !entry.terms.is_empty() && taxonomy.index_of(&entry.category.text).is_some();
     usable.then_some(entry)
@@ -478,6 +494,7 @@ pub(super) fn compile(
             acts_percent: entry.acts_percent(),
             fields: entry.field_bits(),
             variants: entry.variants,
+            within: entry.within.map_or(0, u32::from),
         };
         for (term_number, term) in entry.terms.iter().enumerate() {
             if compile_term(builder, &context, term, entry, findings) {

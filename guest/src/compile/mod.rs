@@ -6,10 +6,12 @@ mod diagnostic;
 mod domains;
 mod emit;
 mod examples;
+mod honest;
 mod lint;
 mod list;
 mod ordinary;
 mod policy;
+mod protected;
 mod regex;
 mod schema;
 mod taxonomy;
@@ -27,10 +29,12 @@ use toml::Spanned;
 pub use self::date::Date;
 pub use self::diagnostic::{Diagnostic, Fix, Level};
 pub use self::examples::{Examples, test};
+pub use self::honest::check_honest;
 pub use self::lint::{TermCheck, check_term, lint};
 pub use self::list::{Entry, EntryAt, List, Status};
-pub use self::policy::{FailurePolicy, PolicyRow, PolicySource};
-pub use self::schema::Written;
+pub use self::policy::{BreakerLimits, FailurePolicy, PolicyRow, PolicySource};
+pub use self::protected::Protected;
+pub use self::schema::{Written, distance};
 pub use self::taxonomy::{Taxonomy, TaxonomyCategory};
 
 use self::diagnostic::Finding;
@@ -91,7 +95,7 @@ const PLAIN_SEVERITY: u8 = 4;
 const PLAIN_AGGRESSIVE_MAX: usize = 1000;
 
 /// Codes of the findings that a list can accept with `accept = ["T050"]`.
-const WARNINGS: [&str; 9] = ["T003", "T004", "T005", "T011", "T012", "T021", "T050", "T051", "T052"];
+const WARNINGS: [&str; 11] = ["T003", "T004", "T005", "T006", "T011", "T012", "T013", "T021", "T050", "T051", "T052"];
 
 /// Compiles the terms of lists that are in use on a day to a pack without a model. Lists of domains are
 /// sources whose name ends in `.domains`. Terms with errors are left out, and reported.
@@ -99,18 +103,21 @@ const WARNINGS: [&str; 9] = ["T003", "T004", "T005", "T011", "T012", "T021", "T0
 /// Costs about 3 µs a term.
 #[must_use]
 pub fn compile(lists: &[ListSource<'_>], taxonomy: &Taxonomy, today: Date) -> (Vec<u8>, Vec<Diagnostic>) {
-    compile_with_model(lists, taxonomy, today, None)
+    compile_with(lists, &Protected::default(), taxonomy, today, None)
 }
 
-/// As [`compile`], with a model, given its name and its bytes. One that cannot be used is left out, and reported.
+/// As [`compile`], with the names that policies protect and with a model, given its name and its bytes. A model that
+/// cannot be used is left out, and reported.
 #[must_use]
-pub fn compile_with_model(
+pub fn compile_with(
     lists: &[ListSource<'_>],
+    protected: &Protected,
     taxonomy: &Taxonomy,
     today: Date,
     model: Option<(&str, &[u8])>,
 ) -> (Vec<u8>, Vec<Diagnostic>) {
     let (mut built, mut diagnostics) = build(lists, taxonomy, Living::On(today));
+    protected.compile(&mut built.builder, taxonomy, &mut diagnostics);
     if let Some((path, model)) = model {
         match Model::decode(model) {
             Ok(_) => built.builder.model(model),
@@ -201,6 +208,7 @@ pub fn compile_terms_as(path: &str, text: &str, variants: Variants) -> (Vec<u8>,
         acts_percent: 100,
         fields: list::FIELDS_ALL,
         variants,
+        within: 0,
     };
     let mut at = 0;
     for line in text.split_inclusive('\n') {

@@ -10,8 +10,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Diagnostic;
-use super::diagnostic::Finding;
-use super::{check_format, toml_error};
+use super::diagnostic::{Finding, Level};
+use super::protected::{Protected, ProtectedTable};
+use super::schema::shortened;
+use super::{Taxonomy, check_format, toml_error};
 use crate::{Action, Field, MarketingPolicy, ModelPolicy, Policy, Threshold};
 
 /// What a message gets when the filter itself fails on it.
@@ -45,6 +47,10 @@ pub struct PolicySource {
     overrides: Vec<Override>,
     floors: Vec<Floor>,
     model: ModelTable,
+    protected: Protected,
+    breakers: BreakerLimits,
+    /// The categories that overrides and floors name, and what is said of each that the taxonomy does not know.
+    named: Vec<(String, Diagnostic)>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +64,8 @@ struct PolicyFile {
     #[serde(default, rename = "floor")]
     floors: Vec<Spanned<Floor>>,
     model: Option<Spanned<ModelTable>>,
+    protected: Option<ProtectedTable>,
+    breakers: Option<Spanned<BreakerLimits>>,
 }
 
 /// What follows from the confidence of the model.
@@ -99,6 +107,39 @@ impl ModelTable {
             .flat_map(|table| [table.flag, table.hold])
             .flatten()
             .any(|per_mille| !(1..=1000).contains(&per_mille))
+    }
+}
+
+/// `[breakers]`: when a host takes a new generation back by itself. What is `None` has the host's default.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerLimits {
+    /// How long after a swap they watch, in minutes: 1 to 1440.
+    pub watch_minutes: Option<u32>,
+    /// Messages before rates and times are compared: 20 or more.
+    pub messages_min: Option<u64>,
+    /// Messages on which the filter may fail, in percent.
+    pub failed_percent_max: Option<f64>,
+    /// By how much the held and blocked may rise, in points of percent, beyond twice what they were.
+    pub kept_back_rise_max: Option<f64>,
+    /// How many times its time before the slowest message of a hundred may take: 2 to 1000.
+    pub p99_factor_max: Option<u32>,
+}
+
+impl BreakerLimits {
+    /// The first limit that switches a breaker off or trips it at once, and what it may be.
+    fn wrong(&self) -> Option<(&'static str, &'static str)> {
+        // Written so that what is no number is wrong too.
+        let percent = |share: Option<f64>| share.is_none_or(|share| share > 0.0 && share < 100.0);
+        [
+            ("watch_minutes", self.watch_minutes.is_none_or(|minutes| (1..=1440).contains(&minutes)), "1 to 1440"),
+            ("messages_min", self.messages_min.is_none_or(|least| (20..=1_000_000_000).contains(&least)), "20 or more"),
+            ("failed_percent_max", percent(self.failed_percent_max), "above 0 and below 100"),
+            ("kept_back_rise_max", percent(self.kept_back_rise_max), "above 0 and below 100"),
+            ("p99_factor_max", self.p99_factor_max.is_none_or(|factor| (2..=1000).contains(&factor)), "2 to 1000"),
+        ]
+        .into_iter()
+        .find_map(|(key, is_right, range)| (!is_right).then_some((key, range)))
     }
 }
 
@@ -258,6 +299,15 @@ impl PolicySource {
                 diagnostics.push(Finding::error("T062", message, help).at(path, text, at));
             }
         }
+        let of_overrides = file.overrides.iter().map(|over| (&over.get_ref().category, over.span()));
+        let of_floors = file.floors.iter().map(|floor| (&floor.get_ref().category, floor.span()));
+        let named = of_overrides.chain(of_floors).filter_map(|(category, span)| {
+            let category = category.as_ref()?;
+            let message = format!("unknown category `{}`", shortened(category));
+            let help = "name one that is in taxonomy.toml, or the beginning of several: `fraud`";
+            Some((category.clone(), Finding::error("T002", message, help).at(path, text, span.start)))
+        });
+        let named = named.collect();
         for floor in &file.floors {
             let (at, floor) = (floor.span().start, floor.get_ref());
             if let Some(channel) = floor.channel.as_ref().filter(|&channel| !file.channels.contains_key(channel)) {
@@ -274,22 +324,56 @@ impl PolicySource {
                 Finding::error("T001", "a confidence is from 1 to 1000 per mille", "leave the key out for never");
             diagnostics.push(finding.at(path, text, model.span().start));
         }
-        let usable = diagnostics.is_empty();
+        let protected = file.protected.as_ref();
+        let protected = protected.map(|table| Protected::read(table, path, text, &mut diagnostics)).unwrap_or_default();
+        if let Some(breakers) = &file.breakers
+            && let Some((key, range)) = breakers.get_ref().wrong()
+        {
+            let start = breakers.span().start;
+            let at = text[start..].find(key).map_or(start, |offset| start + offset);
+            let help = "leave it out for the default; a breaker is not switched off";
+            diagnostics.push(Finding::error("T001", format!("`{key}` is {range}"), help).at(path, text, at));
+        }
+        let usable = diagnostics.iter().all(|found| found.level != Level::Error);
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
         channels.sort_by_key(|(name, _)| name != file.default_channel.get_ref());
         let model = file.model.map(Spanned::into_inner).unwrap_or_default();
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
         let floors = file.floors.into_iter().map(Spanned::into_inner).collect();
-        (usable.then_some(PolicySource { channels, overrides, floors, model }), diagnostics)
+        let breakers = file.breakers.map(Spanned::into_inner).unwrap_or_default();
+        (usable.then_some(PolicySource { channels, overrides, floors, protected, breakers, named, model }), diagnostics)
     }
 
-    /// The policy with the floors of another below it: a tenant's with those of the platform. Of several floors
-    /// the strictest holds, so that a layer can make things stricter and never milder.
+    /// The policy with another below it: a tenant's with that of the platform, whose floors, protected names and
+    /// breakers hold as well. Of several floors the strictest holds, so that a layer can make things stricter and never
+    /// milder; breakers are the platform's alone, as they take back what judges every tenant.
     #[must_use]
-    pub fn with_floors_of(mut self, platform: &PolicySource) -> PolicySource {
+    pub fn above(mut self, platform: &PolicySource) -> PolicySource {
         self.floors.extend_from_slice(&platform.floors);
+        self.protected.extend(&platform.protected);
+        self.breakers = platform.breakers;
         self
+    }
+
+    /// Reports the categories that the taxonomy does not know: what is said of them never holds.
+    #[must_use]
+    pub fn check(&self, taxonomy: &Taxonomy) -> Vec<Diagnostic> {
+        let is_known = |wanted: &str| taxonomy.categories().iter().any(|known| is_within(&known.id, wanted));
+        let named = self.named.iter().filter(|(category, _)| !is_known(category));
+        named.map(|(_, finding)| finding.clone()).chain(self.protected.unknown_categories(taxonomy)).collect()
+    }
+
+    /// The names that only the operator may bear.
+    #[must_use]
+    pub fn protected(&self) -> &Protected {
+        &self.protected
+    }
+
+    /// When a new generation is taken back.
+    #[must_use]
+    pub fn breakers(&self) -> &BreakerLimits {
+        &self.breakers
     }
 
     /// The table for a pack with these categories, by id.

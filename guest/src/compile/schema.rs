@@ -133,7 +133,9 @@ impl<'r, 'a> Reader<'r, 'a> {
     pub(super) fn lines(&mut self, key: &'static str, findings: &mut Findings<'_>) -> Option<Vec<Written>> {
         let value = self.take(key)?;
         let DeValue::String(all) = value.get_ref() else {
-            wrong_type(key, "a text", value.get_ref(), value, findings);
+            let message = format!("`{key}` is a text of lines, not this {}", value.get_ref().type_str());
+            let help = "write one a line between \'\'\' and \'\'\', without quotes and commas";
+            findings.add(Finding::error("T001", message, help), value.span().start);
             return None;
         };
         let span = value.span();
@@ -176,8 +178,10 @@ impl<'r, 'a> Reader<'r, 'a> {
         let number = number.filter(|number| range.contains(number));
         if number.is_none() {
             let written = findings.text.get(value.span()).unwrap_or_default();
-            let help = format!("write a number from {} to {}", range.start(), range.end());
-            findings.add(Finding::error("T001", format!("{key} {}", shortened(written)), help), value.span().start);
+            let (least, most) = (range.start(), range.end());
+            let message = format!("`{key}` is a number from {least} to {most}, not {}", shortened(written));
+            let help = format!("write a number from {least} to {most}, without quotes");
+            findings.add(Finding::error("T001", message, help), value.span().start);
         }
         number
     }
@@ -239,6 +243,11 @@ impl<'r, 'a> Reader<'r, 'a> {
         let Some(value) = self.take(key) else { return Vec::new() };
         match value.get_ref() {
             DeValue::Array(all) => all.iter().filter_map(|one| Reader::of_value(one, key, findings)).collect(),
+            DeValue::Table(_) => {
+                let message = format!("[{key}] stands in single brackets");
+                findings.add(Finding::error("T001", message, format!("write [[{key}]]")), value.span().start);
+                Vec::new()
+            }
             other => {
                 wrong_type(key, &format!("tables, written [[{key}]]"), other, value, findings);
                 Vec::new()
@@ -284,10 +293,38 @@ pub(super) fn parse<'a>(findings: &mut Findings<'a>) -> Spanned<DeTable<'a>> {
     let (table, errors) = DeTable::parse_recoverable(findings.text);
     let help = "the file is TOML; the keys and their meaning are in wordlists/README.md";
     for error in errors {
-        findings.add(Finding::error("T001", error.message(), help), error.span().map_or(0, |span| span.start));
+        let at = error.span().map_or(0, |span| span.start);
+        let help = remedy(findings.text, at, error.message()).unwrap_or(help);
+        findings.add(Finding::error("T001", error.message(), help), at);
     }
     findings.broken = findings.found.iter().map(|found| found.line).collect();
     table
+}
+
+/// What to do about the mistakes that are made most often.
+fn remedy(text: &str, at: usize, message: &str) -> Option<&'static str> {
+    let before = text.get(..at)?;
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    Some(if line.contains(['“', '”', '„', '‘', '’', '＂', '「', '」']) {
+        "write straight quotes: \"…\""
+    } else if line.contains(['【', '】', '［', '］', '＝', '＃', '，', '。']) && !line.contains('"') {
+        "write the signs [ ] = # , as they are on an English keyboard"
+    } else if message.contains("multi-line") {
+        "terms stand between \'\'\' and \'\'\': one of the two is missing"
+    } else if message.contains("basic string") {
+        "the text has no end: close it with \" on the same line"
+    } else if message.contains("escaped value") {
+        "in \"…\" a backslash is doubled; in '…' it stands for itself"
+    } else if message.contains("duplicate key") {
+        "the key stands there twice: remove one of the two"
+    } else if line.starts_with("expires") || line.starts_with("review_by") {
+        "write a day as 2027-01-31, without quotes"
+    } else if message.contains("must be quoted") {
+        "write texts in straight quotes: \"…\""
+    } else {
+        return None;
+    })
 }
 
 fn string_of(value: &Value<'_>, key: &str, findings: &mut Findings<'_>) -> Option<Written> {
@@ -327,7 +364,7 @@ pub(super) fn shortened(text: &str) -> String {
 }
 
 /// How many letters must be put in, left out or changed to make one word the other.
-pub(super) fn distance(one: &str, other: &str) -> usize {
+pub fn distance(one: &str, other: &str) -> usize {
     if one.len() > 60 {
         return usize::MAX;
     }

@@ -107,6 +107,19 @@ pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm
             continue;
         }
         let sender = trimmed.strip_prefix("from:");
+        if let Some((offset, wide)) = text.char_indices().find(|&(_, char)| narrow(char).is_some()) {
+            let sign = narrow(wide).unwrap_or(wide);
+            let message = format!("`{wide}` is wide, and no sign of a term");
+            let help = format!("write `{sign}` as on an English keyboard, or leave it out if it is no sign");
+            return Err((part_at + offset, Finding::error("T006", message, help)));
+        }
+        if let Some((offset, comma)) = text.char_indices().find(|&(_, char)| matches!(char, ',' | '，' | '、' | '；'))
+        {
+            let message = format!("`{comma}` does not part terms: this is one phrase");
+            let help =
+                "write each term on a line of its own, or {a|b} for alternatives; leave the sign out of a phrase";
+            warnings.push((part_at + offset, Finding::warning("T006", message, help)));
+        }
         let signs = sender.map_or_else(|| signs(part_at, text), |sender| signs(at + "from:".len(), sender))?;
         let at = signs.first().map_or(term.len(), |sign| sign.at);
         for spelling in alternatives(&signs)? {
@@ -119,6 +132,19 @@ pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm
         }
     }
     Ok(ParsedTerm { parts, patterns, regexes })
+}
+
+/// The sign that a wide character is mistaken for.
+fn narrow(char: char) -> Option<char> {
+    match char {
+        '＆' => Some('&'),
+        '～' => Some('~'),
+        '＊' => Some('*'),
+        '｛' => Some('{'),
+        '｝' => Some('}'),
+        '｜' => Some('|'),
+        _ => None,
+    }
 }
 
 /// What stands between `&` and `~`.

@@ -1,7 +1,5 @@
 //! What the command works with where nothing else is named: the embedded module, pack and policy.
 
-use std::fs;
-
 use anyhow::Context as _;
 use tamis_guest::compile::PolicySource;
 use tamis_host::{Defaults, Filter, Loaded, Runtime, RuntimeConfig, Sources};
@@ -15,6 +13,8 @@ pub(crate) struct Started {
     pub(crate) filter: Filter,
     pub(crate) sources: Sources,
     pub(crate) defaults: Defaults,
+    /// The policy as it is written.
+    pub(crate) policy: PolicySource,
 }
 
 /// Makes the filter that the flags describe. Warnings of its lists go to standard error.
@@ -22,19 +22,10 @@ pub(crate) fn start(args: &SourceArgs) -> anyhow::Result<Started> {
     let runtime = Runtime::new(&RuntimeConfig::default())?;
     let defaults = defaults(&runtime)?;
     let sources = sources(args);
-    let Loaded { parts, warnings } = sources.load(&runtime, &defaults, &defaults.module)?;
+    let Loaded { parts, policy, warnings } = sources.load(&runtime, &defaults, &defaults.module)?;
     text::diagnostics(&warnings);
     let filter = Filter::new(&runtime, parts)?;
-    Ok(Started { runtime, filter, sources, defaults })
-}
-
-/// The policy that the flags name, as it is written. Its warnings have been shown by [`start`].
-pub(crate) fn policy_source(args: &SourceArgs, defaults: &Defaults) -> anyhow::Result<PolicySource> {
-    let of_folder = args.lists.as_ref().map(|folder| folder.join("policy.toml")).filter(|path| path.is_file());
-    let Some(path) = args.policy.clone().or(of_folder) else { return Ok(defaults.policy.clone()) };
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (policy, _) = PolicySource::parse(&path.to_string_lossy(), &text);
-    policy.with_context(|| format!("{} changed while it was read", path.display()))
+    Ok(Started { runtime, filter, sources, defaults, policy })
 }
 
 /// The embedded parts.

@@ -95,7 +95,7 @@ fn the_walk_through_of_the_readme() {
     new.write("en/custom.toml", &text);
     says(&lists(&["lint", &after]), 1, &["error[T030]: severity 3 without `hits` and `misses`"]);
     new.write("en/custom.toml", text + "hits = [\"the frumious card\"]\nmisses = [\"a frumious day\"]\n");
-    says(&lists(&["lint", &after]), 0, &["1 lists: 0 errors, 0 warnings"]);
+    says(&lists(&["lint", &after]), 0, &["1 list: 0 errors, 0 warnings"]);
     says(&lists(&["test", &after]), 0, &["1 hits and 1 misses tried, 0 failed"]);
 
     let preview = lists(&["preview", &before, &after, &messages]);
@@ -237,6 +237,52 @@ fn an_import_says_what_became_of_each_line() {
     says(&lists(&["lint", &folder.path("")]), 1, &["0 errors"]);
 }
 
+/// What people type who have never seen such a file; every answer says what to do.
+#[test]
+fn slips_of_a_moderator_are_told_with_the_remedy() {
+    let folder = folder_of_lists("slips");
+    let place = folder.path("");
+    let add = |term: &str, rest: &[&str]| lists(&[&["add", term, "--reason", "x"], rest, &[&place]].concat());
+    let custom = ["--list", "en.custom"];
+    says(&add("zork", &["--list", "en.cusstom"]), 2, &["did you mean en.custom?"]);
+    says(&add("zork", &["--list", "custom"]), 2, &["did you mean en.custom?"]);
+    says(&add("zork", &["--list", "en.custom", "--severity", "high"]), 2, &["write 1 (mild)"]);
+    says(&add("zork＆blat", &custom), 2, &["T006", "write `&` as on an English keyboard"]);
+    says(&add("ZORKBLAT", &custom), 2, &["is there already: line 14", "nothing was added"]);
+    assert_eq!(folder.read("en/custom.toml"), LIST);
+    says(&add("kettle、teapot", &custom), 0, &["T006", "each term on a line of its own", "added at"]);
+    says(&add("dinner", &custom), 0, &["beware: it is in", "of the honest messages"]);
+    says(&lists(&["lint", &folder.path("en/custom.toml")]), 2, &["give the whole folder"]);
+
+    let head = "format = 1\n[list]\nid = \"en.custom\"\n\n";
+    for (written, parts) in [
+        ("[[group]]\ncategory = “custom”\nterms = 'zork'\n", &["straight quotes"][..]),
+        ("【【group】】\ncategory = \"custom\"\nterms = 'zork'\n", &["English keyboard"]),
+        ("[[group]]\ncategory = \"custom\nterms = 'zork'\n", &["close it with \""]),
+        ("[[group]]\ncategory = \"custom\"\nterms = \'\'\'\nzork\n", &["one of the two is missing"]),
+        ("[group]\ncategory = \"custom\"\nterms = 'zork'\n", &["single brackets", "write [[group]]"]),
+        ("[[group]]\ncategory = \"custom\"\nterms = [\"zork\"]\n", &["one a line between \'\'\'", "1 error,"]),
+        ("[[group]]\ncategory = \"custom\"\nseverity = \"3\"\nterms = 'zork'\n", &["from 1 to 4, without quotes"]),
+        ("[[group]]\ncategory = \"custom\"\ncategory = \"hate\"\nterms = 'zork'\n", &["remove one of the two"]),
+        ("[[term]]\ncategory = \"custom\"\npattern = \"re:\\d{4}\"\n", &["in '…' it stands for itself"]),
+        ("[[term]]\ncategory = \"custom\"\npattern = 'zork'\nexpires = 31.12.2027\n", &["2027-01-31"]),
+        ("[[gruop]]\ncategory = \"custom\"\nterms = 'zork'\n", &["did you mean `group`?"]),
+    ] {
+        folder.write("en/custom.toml", format!("{head}{written}"));
+        says(&lists(&["lint", &place]), 1, parts);
+    }
+
+    // Tabs and lines of Windows are no slips, and a table parted by semicolons is one all the same.
+    folder.write("en/custom.toml", format!("{head}[[group]]\r\n\tcategory = \"custom\"\r\n\tterms = 'zork'\r\n"));
+    says(&lists(&["lint", &place]), 0, &["0 errors, 0 warnings"]);
+    let table = folder.write("a.csv", "pattern;severity\nflumox;2\n");
+    says(
+        &lists(&["import", &table, "--format", "csv", "--list", "en.custom", "--category", "custom", &place]),
+        0,
+        &["1 accepted"],
+    );
+}
+
 #[test]
 fn bad_files_are_told_and_nothing_is_written() {
     let folder = folder_of_lists("bad");
@@ -245,7 +291,7 @@ fn bad_files_are_told_and_nothing_is_written() {
         lists(&["import", file, "--format", format, "--list", "en.custom", &folder.path("")])
     };
     says(&import(&gbk, "csv"), 2, &["T007", "GBK"]);
-    says(&import(&folder.write("a.csv", "pattern;severity\nzork;2\n"), "csv"), 2, &["no column is called"]);
+    says(&import(&folder.write("a.csv", "pattern;severty\nzork;2\n"), "csv"), 2, &["names a column `severty`"]);
     says(&import(&folder.write("b.json", "{"), "discord"), 2, &["not JSON"]);
     says(&import(&folder.path("none.txt"), "plain"), 2, &["cannot read"]);
     says(&import(&folder.write("long.txt", "x".repeat(1_000_000)), "plain"), 1, &["T008", "1 refused"]);

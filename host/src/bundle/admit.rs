@@ -9,7 +9,7 @@ use tamis_guest::{Message, Pack, Verdict};
 
 use crate::bundle::emergency::with_modes;
 use crate::bundle::{AdmissionProcess, Content, PartKind, Refusal, Verified};
-use crate::{Defaults, Filter, Judged, Module, PackImage, Parts, Runtime, Worker};
+use crate::{Defaults, Filter, Judged, LoadError, Module, PackImage, Parts, Runtime, Worker};
 
 /// Messages the size of an SMS, to measure by.
 const SAMPLE: [&str; 4] = [
@@ -171,6 +171,9 @@ impl Admission {
         let compiled = content.compile()?;
         let pack = runtime.pack(compiled.pack)?;
         let policy = compiled.policy.as_ref().unwrap_or(&defaults.policy);
+        if !policy.protected().is_in(&pack.pack()) {
+            return Err(LoadError::Unprotected.into());
+        }
         let parts = assemble(find_module(runtime, content, defaults, known)?, pack, policy);
         let mut report = self.test(runtime, &parts, terms_stated, &content.tests()?)?;
         report.warnings = compiled.warnings;

@@ -76,9 +76,10 @@ impl Content {
             .filter(|file| !is_taxonomy(file))
             .map(|file| ListSource { path: &file.path, text: &file.text })
             .collect();
-        let (pack, diagnostics) = compile::compile(&lists, &taxonomy, crate::today());
-        warnings.extend(diagnostics);
         let policy = self.policy()?;
+        let protected = policy.as_ref().map(|policy| policy.protected().clone()).unwrap_or_default();
+        let (pack, diagnostics) = compile::compile_with(&lists, &protected, &taxonomy, crate::today(), None);
+        warnings.extend(diagnostics);
         if warnings.iter().any(|found| found.level == Level::Error) {
             return Err(LoadError::Lists(warnings).into());
         }

@@ -77,7 +77,7 @@ impl fmt::Debug for Follower {
 
 impl Follower {
     /// Will follow `source`, looking every `interval`, and at once when a folder says it changed. A bundle
-    /// that trips `breakers` is taken back.
+    /// that trips `breakers`, or what the policy before it says of them, is taken back.
     #[must_use]
     pub fn new(
         updater: Updater,
@@ -187,8 +187,17 @@ struct Work {
     pause: Duration,
     expired_told: Option<Instant>,
     emergency_seen: Option<Vec<u8>>,
-    /// The generation that the breakers watch, how the one before it did, and until when.
-    watched: Option<(u64, crate::Counts, Instant)>,
+    /// What the breakers watch.
+    watched: Option<Watched>,
+}
+
+/// A new generation on trial.
+struct Watched {
+    generation: u64,
+    /// How the one before it did.
+    before: crate::Counts,
+    until: Instant,
+    breakers: Breakers,
 }
 
 impl Work {
@@ -262,6 +271,7 @@ impl Work {
             return Ok(None);
         }
         let before = updater.filter().generation();
+        let breakers = self.breakers.limited(&updater.breaker_limits());
         let changes = updater.active().and_then(|active| self.source.changes(&name, active.digest()));
         let offered = match changes.map(|changes| updater.offer(&changes)) {
             Some(Ok(offer @ Offer::Swapped { .. })) => Ok(offer),
@@ -271,7 +281,8 @@ impl Work {
         match offered {
             Ok(Offer::Swapped { generation, report, mark_failed }) => {
                 self.seen = stamp;
-                self.watched = Some((generation, before.counts(), Instant::now() + self.breakers.watch_for));
+                let until = Instant::now() + breakers.watch_for;
+                self.watched = Some(Watched { generation, before: before.counts(), until, breakers });
                 let sequence = updater.active().map_or(0, |active| active.manifest().sequence);
                 Ok(Some((generation, sequence, report.terms, mark_failed)))
             }
@@ -293,13 +304,13 @@ impl Work {
     }
 
     fn watch_over(&mut self, updater: &mut Updater) {
-        let Some((number, before, until)) = &self.watched else { return };
+        let Some(watched) = &self.watched else { return };
         let running = updater.filter().generation();
-        if running.number() != *number || Instant::now() > *until {
+        if running.number() != watched.generation || Instant::now() > watched.until {
             self.watched = None;
             return;
         }
-        let Some(trip) = self.breakers.check(before, &running.counts()) else { return };
+        let Some(trip) = watched.breakers.check(&watched.before, &running.counts()) else { return };
         self.watched = None;
         tracing::error!("a bundle is taken back: {trip}");
         match updater.take_back(&trip.to_string()) {

@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use tamis_guest::compile::BreakerLimits;
+
 use crate::bundle::verify::unix_s;
 use crate::bundle::{Admission, AdmissionReport, Bundle, Emergency, Expected, Refusal, Store, Trust, Verified, verify};
 use crate::{Defaults, Filter, Origin, Parts, Runtime};
@@ -100,6 +102,13 @@ impl Updater {
     #[must_use]
     pub fn active(&self) -> Option<&Verified> {
         self.active.as_ref()
+    }
+
+    /// When what comes next is taken back, by the policy that judges now: a new one cannot excuse itself.
+    #[must_use]
+    pub fn breaker_limits(&self) -> BreakerLimits {
+        let policy = self.active.as_ref().and_then(|active| active.content().policy().ok().flatten());
+        *policy.as_ref().unwrap_or(&self.defaults.policy).breakers()
     }
 
     /// Name of the bundles it takes.

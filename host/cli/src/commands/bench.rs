@@ -58,14 +58,14 @@ struct Scan {
 
 pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let lines = messages(args.messages.as_deref())?;
-    let Started { runtime, filter, sources, .. } = start(&args.sources)?;
+    let Started { runtime, filter, sources, defaults, .. } = start(&args.sources)?;
     let generation = filter.generation();
     let parts = generation.parts();
     let messages: Vec<Message<'_>> = lines.iter().map(|line| line.message(&parts.policy)).collect();
     let rows = Rows::new(&messages, Duration::from_millis(args.row_ms));
 
     let compile_ms = if sources.lists.is_some() || sources.terms.is_some() {
-        timed_ms(|| sources.load_pack(&runtime))?
+        timed_ms(|| sources.load_pack(&runtime, &defaults.policy))?
     } else {
         0.0
     };

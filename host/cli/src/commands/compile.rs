@@ -23,14 +23,14 @@ pub(crate) fn run(args: &CompileArgs) -> anyhow::Result<Outcome> {
         ..Sources::default()
     };
     let runtime = Runtime::new(&RuntimeConfig::default())?;
+    let defaults = defaults(&runtime)?;
     let (pack, kit, warnings) = if args.kit {
-        let defaults = defaults(&runtime)?;
-        let Loaded { parts, warnings } = sources.load(&runtime, &defaults, &defaults.module)?;
+        let Loaded { parts, warnings, .. } = sources.load(&runtime, &defaults, &defaults.module)?;
         let texts = sources.lists.as_deref().map(category_texts).transpose()?.unwrap_or_else(|| json!({}));
         let kit = kit_bytes(parts.pack.bytes(), &parts.policy, &texts.to_string());
         (parts.pack, Some(kit.context("the lists are too long for a kit: split them over several")?), warnings)
     } else {
-        let (pack, warnings) = sources.load_pack(&runtime)?;
+        let (pack, warnings) = sources.load_pack(&runtime, &defaults.policy)?;
         (pack, None, warnings)
     };
     let bytes = kit.as_deref().unwrap_or(pack.bytes());

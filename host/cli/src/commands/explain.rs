@@ -10,7 +10,7 @@ use tamis_guest::{Action, Evidence, Field, Message, Pack, Span, TermId};
 
 use crate::Outcome;
 use crate::args::{ExplainArgs, ExplainFormat};
-use crate::defaults::{Started, policy_source, start};
+use crate::defaults::{Started, start};
 use crate::text::{self, BOLD, DIM, color, marked, shortened, shown};
 
 /// Most dropped candidates that people are shown.
@@ -26,8 +26,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<Outcome> {
     if args.sources.module.is_some() {
         bail!("explain runs the filter of this command, not a module: leave --module out");
     }
-    let Started { filter, defaults, .. } = start(&args.sources)?;
-    let source = policy_source(&args.sources, &defaults)?;
+    let Started { filter, policy: source, .. } = start(&args.sources)?;
     let generation = filter.generation();
     let (pack, policy) = (generation.parts().pack.pack(), &generation.parts().policy);
     if let Some(name) = args.channel.as_ref().filter(|name| !policy.channels().contains(name)) {
@@ -142,6 +141,10 @@ impl Explained<'_> {
                 let part = part.iter().take(SPELLINGS_MAX).map(|spelling| format!("`{}`", shortened(spelling)));
                 let part: Vec<String> = part.collect();
                 writeln!(out, "     {}; missing is {}{more}", there.join(", "), part.join(" or "))
+            }
+            TermOutcome::Apart { within, there } => {
+                let there: Vec<String> = there.iter().map(|span| self.place(*span)).collect();
+                writeln!(out, "     {}; more than {within} characters are between them", there.join(", "))
             }
             TermOutcome::Excluded { by, at } => {
                 writeln!(out, "     excluded by `{}` {}", shortened(by), self.place(*at))
@@ -260,6 +263,10 @@ impl Explained<'_> {
             TermOutcome::Missing { part, there } => {
                 let there = there.iter().map(|&span| pair(span)).collect();
                 (OutcomeJson::Missing { part, there }, Vec::new(), None)
+            }
+            TermOutcome::Apart { within, there } => {
+                let there = there.iter().map(|&span| pair(span)).collect();
+                (OutcomeJson::Apart { within: *within, there }, Vec::new(), None)
             }
             TermOutcome::Excluded { by, at } => (OutcomeJson::Excluded { span: pair(*at), by }, Vec::new(), None),
         };
@@ -405,6 +412,7 @@ enum OutcomeJson<'a> {
     OtherField { span: [u32; 2] },
     Allowed { span: [u32; 2], by: &'a str },
     Missing { part: &'a [String], there: Vec<[u32; 2]> },
+    Apart { within: u32, there: Vec<[u32; 2]> },
     Excluded { span: [u32; 2], by: &'a str },
 }
 

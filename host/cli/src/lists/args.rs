@@ -113,7 +113,7 @@ pub(crate) struct AddArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) category: Option<String>,
     /// 1 mild to 4 severe, if not that of the list
-    #[arg(long, value_parser = clap::value_parser!(u8).range(1..=4))]
+    #[arg(long, value_parser = severity)]
     pub(crate) severity: Option<u8>,
     /// shadow, canary, enforce: a new term watches before it acts
     #[arg(long, default_value = "shadow", value_parser = status)]
@@ -205,7 +205,7 @@ pub(crate) struct ImportArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) category: Option<String>,
     /// Severity of the terms, if the file does not say
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=4))]
+    #[arg(long, default_value_t = 2, value_parser = severity)]
     pub(crate) severity: u8,
     /// Status of the terms, if the file does not say
     #[arg(long, default_value = "shadow", value_parser = status)]
@@ -247,6 +247,11 @@ pub(crate) struct ClausesArgs {
 
 fn day(text: &str) -> Result<Date, String> {
     Date::parse(text).ok_or_else(|| "write a day such as 2027-01-31".to_owned())
+}
+
+fn severity(name: &str) -> Result<u8, String> {
+    let severity = name.parse().ok().filter(|severity| (1..=4).contains(severity));
+    severity.ok_or_else(|| "write 1 (mild), 2, 3 (kept for a person) or 4 (severe)".to_owned())
 }
 
 fn status(name: &str) -> Result<Status, String> {

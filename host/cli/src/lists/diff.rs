@@ -7,13 +7,9 @@ use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Entry, Written};
 
 use super::args::DiffArgs;
+use super::change;
 use super::store::Store;
-use crate::{Outcome, text};
-
-/// Share of a list, in percent, beyond which a change of its size is more often an accident than meant.
-const CHANGE_PERCENT_MAX: usize = 30;
-/// Lists with fewer terms may change as they like.
-const CHANGE_TERMS_MIN: usize = 20;
+use crate::Outcome;
 
 /// Terms by list and spelling.
 type Terms<'s> = BTreeMap<(&'s str, &'s str), &'s Entry>;
@@ -50,9 +46,8 @@ pub(super) fn run(args: &DiffArgs) -> anyhow::Result<Outcome> {
         writeln!(out, "{style}{row}{style:#}")?;
     }
     for (id, was, is) in sizes(&old, &new) {
-        if was.max(is) >= CHANGE_TERMS_MIN && was.abs_diff(is) * 100 > was * CHANGE_PERCENT_MAX {
-            let was = text::count(was as u64);
-            writeln!(out, "{yellow}warning[T015]: {id} had {was} terms and has {is}: is the file whole?{yellow:#}")?;
+        if let Some(warning) = change::size(id, was, is) {
+            writeln!(out, "{yellow}{warning}{yellow:#}")?;
         }
     }
     writeln!(out, "{added} added, {removed} removed, {changed} changed")?;
@@ -109,6 +104,8 @@ fn changes(old: &Entry, new: &Entry) -> Vec<String> {
     change("status", old.status.name().to_owned(), new.status.name().to_owned());
     change("canary", percent(old), percent(new));
     change("variants", old.variants.name().to_owned(), new.variants.name().to_owned());
+    let within = |entry: &Entry| entry.within.map_or("any".to_owned(), |within| within.to_string());
+    change("within", within(old), within(new));
     change("fields", fields(old), fields(new));
     change("enabled", on(old), on(new));
     change("expires", day(old.expires), day(new.expires));

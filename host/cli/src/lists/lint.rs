@@ -5,11 +5,11 @@ use std::path::Path;
 
 use anstyle::AnsiColor;
 use serde::Serialize;
-use tamis_guest::compile::{Diagnostic, Fix, Level, PolicySource, lint};
+use tamis_guest::compile::{Diagnostic, Fix, Level, ListSource, PolicySource, check_honest, lint};
 use tamis_host::{ListFolder, today};
 
 use super::args::{LintArgs, LintFormat};
-use super::store::{policy_text, write_text};
+use super::store::{honest_text, policy_text, read_folder, write_text};
 use crate::{Outcome, text};
 
 /// Most rounds of repairs: one may show what the next repairs.
@@ -39,11 +39,18 @@ pub(super) fn run(args: &LintArgs) -> anyhow::Result<Outcome> {
     let root = &args.folder.folder;
     let day = args.at.unwrap_or_else(today);
     let find = || -> anyhow::Result<(ListFolder, Vec<Diagnostic>)> {
-        let folder = ListFolder::read(root)?;
+        let folder = read_folder(root)?;
         let (name, policy) = policy_text(root)?;
         let mut found = folder.diagnostics.clone();
-        found.extend(PolicySource::parse(&name, &policy).1);
+        let (policy, of_policy) = PolicySource::parse(&name, &policy);
+        found.extend(of_policy);
+        if let Some(policy) = policy.filter(|_| root.join("policy.toml").is_file()) {
+            found.extend(policy.check(&folder.taxonomy));
+        }
         found.extend(lint(&folder.sources(), &folder.taxonomy, day));
+        let (name, honest) = honest_text(root)?;
+        let honest = ListSource { path: &name, text: &honest };
+        found.extend(check_honest(&folder.sources(), &folder.taxonomy, day, &honest));
         Ok((folder, found))
     };
     let (mut folder, mut found) = find()?;
@@ -103,7 +110,9 @@ fn show(folder: &ListFolder, found: &[Diagnostic]) -> anyhow::Result<()> {
     let lists = folder.lists.len();
     let fixable = found.iter().filter(|one| one.fix.is_some()).count();
     let with_fix = if fixable > 0 { format!("; --fix repairs {fixable}") } else { String::new() };
-    writeln!(out, "{lists} lists: {errors} errors, {} warnings{with_fix}", found.len() - errors)?;
+    let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
+    let (errors, warnings) = (count(errors, "error"), count(found.len() - errors, "warning"));
+    writeln!(out, "{}: {errors}, {warnings}{with_fix}", count(lists, "list"))?;
     Ok(())
 }
 

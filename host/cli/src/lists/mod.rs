@@ -3,6 +3,7 @@
 
 mod add;
 mod args;
+mod change;
 mod clauses;
 mod diff;
 mod export;

@@ -11,6 +11,7 @@ use tamis_guest::{Action, Match, Pack, PackBytes, Policy, Scanner, Verdict};
 use tamis_host::Judged;
 
 use super::args::PreviewArgs;
+use super::change;
 use super::store::{Store, errors};
 use crate::input::{self, Line};
 use crate::{Outcome, text};
@@ -29,7 +30,8 @@ struct Compiled {
 impl Compiled {
     fn read(root: &Path) -> anyhow::Result<Compiled> {
         let store = Store::read_sound(root)?;
-        let (pack, diagnostics) = store.folder.compile();
+        let protected = store.policy()?.protected().clone();
+        let (pack, diagnostics) = store.folder.compile(&protected);
         let errors = errors(&diagnostics);
         if !errors.is_empty() {
             bail!("repair these first (`tamis lists lint {}` shows all):\n{}", root.display(), errors.join("\n\n"));
@@ -168,7 +170,11 @@ pub(super) fn run(args: &PreviewArgs) -> anyhow::Result<Outcome> {
         ns(&before),
         ns(&after)
     )?;
-    Ok(if kinds.is_empty() { Outcome::Clean } else { Outcome::Found })
+    let slower = change::time(before.time, after.time);
+    if let Some(warning) = &slower {
+        writeln!(out, "{warning}")?;
+    }
+    Ok(if kinds.is_empty() && slower.is_none() { Outcome::Clean } else { Outcome::Found })
 }
 
 /// Counts each term of a verdict once.

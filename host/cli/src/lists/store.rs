@@ -19,7 +19,7 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn read(root: &Path) -> anyhow::Result<Store> {
-        let folder = ListFolder::read(root)?;
+        let folder = read_folder(root)?;
         let mut diagnostics = folder.diagnostics.clone();
         let mut lists = Vec::new();
         for source in folder.sources() {
@@ -83,11 +83,32 @@ impl Store {
     }
 }
 
+/// Reads the lists of a folder, and says which folder if it is within one.
+pub(super) fn read_folder(root: &Path) -> anyhow::Result<ListFolder> {
+    let whole = root.ancestors().skip(1).find(|above| above.join("taxonomy.toml").is_file());
+    match whole {
+        Some(whole) if !root.join("taxonomy.toml").is_file() => {
+            let whole = if whole.as_os_str().is_empty() { Path::new(".") } else { whole };
+            bail!("{} is a part of the lists: give the whole folder, {}", root.display(), whole.display())
+        }
+        _ => Ok(ListFolder::read(root)?),
+    }
+}
+
 /// Name and text of the policy of a folder, or of the one that ships.
 pub(super) fn policy_text(root: &Path) -> anyhow::Result<(String, String)> {
     let path = root.join("policy.toml");
     if !path.is_file() {
         return Ok(("policy.toml".to_owned(), include_str!("../../../../wordlists/policy.toml").to_owned()));
+    }
+    Ok((path.display().to_string(), read_text(&path)?))
+}
+
+/// Name and text of the honest messages of a folder, or of those that ship.
+pub(super) fn honest_text(root: &Path) -> anyhow::Result<(String, String)> {
+    let path = root.join("honest.txt");
+    if !path.is_file() {
+        return Ok(("honest.txt".to_owned(), include_str!("../../../../wordlists/honest.txt").to_owned()));
     }
     Ok((path.display().to_string(), read_text(&path)?))
 }

@@ -10,7 +10,7 @@ use tamis_guest::Field;
 use tamis_guest::compile::{Date, Entry, EntryAt, List, Status, Variants, Written};
 
 /// All columns, in the order in which they are written.
-pub(super) const COLUMNS: [&str; 30] = [
+pub(super) const COLUMNS: [&str; 31] = [
     "list_id",
     "entry",
     "pattern",
@@ -19,6 +19,7 @@ pub(super) const COLUMNS: [&str; 30] = [
     "status",
     "canary",
     "variants",
+    "within",
     "fields",
     "enabled",
     "expires",
@@ -91,6 +92,7 @@ fn entry_cell(entry: &Entry, column: &str) -> String {
         "status" => entry.status.name().to_owned(),
         "canary" => entry.canary.map(|percent| percent.to_string()).unwrap_or_default(),
         "variants" => entry.variants.name().to_owned(),
+        "within" => entry.within.map(|within| within.to_string()).unwrap_or_default(),
         "fields" => many(entry.fields.iter().map(|field| field.name())),
         "enabled" => entry.enabled.to_string(),
         "expires" => day(entry.expires),
@@ -124,18 +126,29 @@ impl Sheet {
     /// Reads the head and the rows.
     pub(super) fn read(text: &str) -> anyhow::Result<Sheet> {
         let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
-        let mut reader = ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+        // Spreadsheets part columns by what numbers of the country leave free.
+        let head = text.lines().next().unwrap_or_default();
+        let delimiter =
+            [b';', b'\t'].into_iter().find(|&other| !head.contains(',') && head.contains(char::from(other)));
+        let mut reader =
+            ReaderBuilder::new().flexible(true).delimiter(delimiter.unwrap_or(b',')).from_reader(text.as_bytes());
         let mut columns = Vec::new();
         for name in reader.headers()? {
             let name = name.trim();
             match COLUMNS.iter().find(|column| **column == name) {
                 Some(column) if columns.contains(column) => bail!("two columns are called `{name}`"),
                 Some(column) => columns.push(*column),
-                None => bail!("no column is called `{name}`; there are {}", COLUMNS.join(", ")),
+                None => {
+                    let name: String = name.chars().take(60).collect();
+                    bail!(
+                        "the first line names a column `{name}`, which there is none of; there are {}",
+                        COLUMNS.join(", ")
+                    )
+                }
             }
         }
         if !columns.contains(&"pattern") {
-            bail!("there is no column `pattern`; separate the columns by commas");
+            bail!("there is no column `pattern`: the first line names the columns, parted by commas");
         }
         let mut sheet = Sheet { columns, rows: Vec::new(), refused: Vec::new() };
         for record in reader.records() {
@@ -213,6 +226,13 @@ impl Sheet {
         }
         if let Some(cell) = cell("variants").filter(|cell| !cell.is_empty()) {
             base.variants = named(&cell, "variants", &Variants::ALL.map(|variants| (variants.name(), variants)))?;
+        }
+        if let Some(cell) = cell("within") {
+            let within = |cell: &str| cell.parse().ok().filter(|within| (1..=200).contains(within));
+            base.within = match &cell[..] {
+                "" => None,
+                cell => Some(within(cell).ok_or_else(|| format!("within `{cell}`: 1 to 200"))?),
+            };
         }
         if let Some(cell) = cell("fields") {
             let field = |name: &String| Field::from_name(name).ok_or_else(|| format!("unknown field `{name}`"));
@@ -294,6 +314,7 @@ pub(super) fn blank_entry(category: &str, severity: u8, status: Status) -> Entry
         status,
         canary: None,
         variants: Variants::default(),
+        within: None,
         fields: Vec::new(),
         enabled: true,
         expires: None,
@@ -478,6 +499,7 @@ mod tests {
                     id: place(name.filter(|_| !is_group)),
                     canary: Some(canary).filter(|_| status == Status::Canary),
                     variants: Variants::ALL[variants],
+                    within: Some(canary).filter(|_| terms[..taken].iter().any(|term| term.contains('&'))),
                     fields,
                     enabled,
                     expires,

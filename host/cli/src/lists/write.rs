@@ -5,7 +5,7 @@ use tamis_guest::compile::{Entry, List, Status, Variants, Written};
 use toml_edit::Value;
 
 /// The keys of each kind of table, in their order.
-pub(super) const KEYS: [&str; 29] = [
+pub(super) const KEYS: [&str; 30] = [
     "format",
     "id",
     "title",
@@ -22,6 +22,7 @@ pub(super) const KEYS: [&str; 29] = [
     "status",
     "canary",
     "variants",
+    "within",
     "fields",
     "enabled",
     "expires",
@@ -109,6 +110,7 @@ pub(super) fn entry(entry: &Entry) -> String {
     add("status", (entry.status != Status::Enforce).then(|| string(entry.status.name())));
     add("canary", entry.canary.map(|percent| percent.to_string()));
     add("variants", (entry.variants != Variants::Standard).then(|| string(entry.variants.name())));
+    add("within", entry.within.map(|within| within.to_string()));
     let fields = entry.fields.iter().map(|field| field.name());
     add("fields", (!entry.fields.is_empty()).then(|| strings(fields)));
     add("enabled", (!entry.enabled).then(|| "false".to_owned()));

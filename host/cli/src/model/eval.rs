@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use tamis_guest::compile::{Level, Taxonomy, compile_with_model};
+use tamis_guest::compile::{Level, Protected, Taxonomy, compile_with};
 use tamis_guest::spam::Confidence;
 use tamis_guest::{Message, Pack, PackBytes, Policy, Scanner, Verdict};
 
@@ -25,7 +25,8 @@ struct Judge {
 impl Judge {
     fn new(model: &[u8]) -> anyhow::Result<Judge> {
         let (taxonomy, _) = Taxonomy::parse("taxonomy.toml", include_str!("../../../../wordlists/taxonomy.toml"));
-        let (pack, diagnostics) = compile_with_model(&[], &taxonomy, tamis_host::today(), Some(("the model", model)));
+        let (nobody, model) = (Protected::default(), Some(("the model", model)));
+        let (pack, diagnostics) = compile_with(&[], &nobody, &taxonomy, tamis_host::today(), model);
         if let Some(error) = diagnostics.iter().find(|found| found.level == Level::Error) {
             anyhow::bail!("{error}");
         }

@@ -180,3 +180,21 @@ fn a_byte_order_mark_and_windows_lines_are_read() {
     let found = lint_text("list.toml", list.as_bytes());
     assert_eq!((found[0].line, found[0].column, &found[0].source_line[..]), (8, 5, "zork{blat"));
 }
+
+#[test]
+fn expressions_that_blow_up_are_refused_and_soon() {
+    let nested = format!("re:{}a{}", "(".repeat(5000), ")".repeat(5000));
+    let optional = format!("re:{}{}", "a?".repeat(80), "a".repeat(80));
+    let alternatives = format!("re:{}", vec!["(ab|ba)"; 35].join("[^x]{0,9}"));
+    let bombs =
+        ["re:((a{1000}){1000}){1000}", r"re:(\w{50}){50}", r"re:\pL{200}\d{200}", &nested, &optional, &alternatives];
+    for bomb in bombs {
+        let begun = std::time::Instant::now();
+        let found = lint_text("list.toml", list_of(bomb).as_bytes());
+        let shown: String = bomb.chars().take(40).collect();
+        assert!(begun.elapsed().as_secs() < 10, "{shown} took {:?}", begun.elapsed());
+        let is_told = found.iter().any(|found| ["T020", "T008", "T006"].contains(&found.code));
+        // What is not refused is small enough to be searched.
+        assert!(is_told || bomb == optional, "{shown}: {:?}", codes(&found));
+    }
+}

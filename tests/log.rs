@@ -10,7 +10,7 @@ use serde_json::Value;
 use tamis_guest::Message;
 use tamis_host::log::{Log, LogClass, LogConfig, LogError, LoggedText, Retention, export, purge, verify};
 use tamis_host::{Filter, Worker};
-use tamis_tests::{blocking_parts, pack_of, runtime};
+use tamis_tests::{blocking_parts, list_parts, pack_of, runtime, shipped_parts, workspace};
 
 struct Folder(PathBuf);
 
@@ -83,6 +83,47 @@ fn a_record_says_what_was_decided_and_not_what_was_said() {
         for said in ["secret", "Fritz", "zorkblat", "4917012345"] {
             assert!(!text.contains(said), "`{said}` is in {}", path.display());
         }
+    }
+}
+
+/// The messages of every clause: what is found, and what is done, is kept.
+#[test]
+fn every_category_leaves_its_record() {
+    let cases = fs::read_to_string(workspace().join("tests/cases/lists-clauses.toml")).expect("a readable file");
+    let cases: toml::Table = toml::from_str(&cases).expect("TOML");
+    let cases = cases["case"].as_array().expect("cases");
+    let filter = Filter::new(runtime(), shipped_parts()).expect("it starts");
+    let mut shipped = filter.worker().expect("a worker");
+    let folder = Folder::new();
+    let log = Log::open(&LogConfig::new(&folder.0)).expect("a writable folder");
+    let mut expected = Vec::new();
+    for case in cases {
+        let text = |key: &str| case.get(key).and_then(toml::Value::as_str).unwrap_or_default().to_owned();
+        if text("category").is_empty() {
+            continue;
+        }
+        let terms = case.get("terms").and_then(toml::Value::as_array).cloned().unwrap_or_default();
+        let terms: Vec<String> = terms.iter().filter_map(|term| Some(term.as_str()?.to_owned())).collect();
+        let mut own = (!terms.is_empty()).then(|| {
+            let severity = case["severity"].as_integer().and_then(|severity| u8::try_from(severity).ok());
+            let parts = list_parts(&text("category"), severity.expect("a severity"), &terms);
+            Filter::new(runtime(), parts).expect("it starts").worker().expect("a worker")
+        });
+        let worker = own.as_mut().unwrap_or(&mut shipped);
+        let message = text("message");
+        let message = Message::body(&message);
+        let mut judged = Vec::new();
+        worker.scan(&[message], &mut judged);
+        log.note(worker.generation(), &message, &judged[0]);
+        expected.push((text("category"), text("action")));
+    }
+    drop(log);
+    let records = records(&folder.0);
+    assert_eq!(records.len(), expected.len());
+    for (record, (category, action)) in records.iter().zip(expected) {
+        let hits = record["hits"].as_array().expect("hits");
+        assert!(hits.iter().any(|hit| hit["category"] == category.as_str()), "{category} is not in {record}");
+        assert_eq!(record["decision"], action.as_str(), "{record}");
     }
 }
 

@@ -20,6 +20,8 @@ use crate::{Outcome, text};
 struct Caught {
     message: String,
     action: Action,
+    /// What the decision log keeps of it besides: list, category and severity of the match.
+    record: String,
     /// By terms of a test list, as the category ships empty.
     by_test_list: bool,
 }
@@ -77,12 +79,13 @@ pub(super) fn run(args: &ClausesArgs) -> anyhow::Result<Outcome> {
     }
     rows.sort_by_key(|&(clause, category)| (parts(clause), category.code));
     let mut out = std::io::stdout().lock();
-    writeln!(out, "| clause | category | lists | a message that is caught | action |")?;
-    writeln!(out, "|---|---|---|---|---|")?;
+    writeln!(out, "| clause | category | lists | a message that is caught | action | kept in the decision log |")?;
+    writeln!(out, "|---|---|---|---|---|---|")?;
     let mut without = 0;
     for (clause, category) in &rows {
         let Some(covered) = covered.get(&category.id[..]) else { continue };
         let name = format!("{} `{}`", category.code, category.id);
+        let record = covered.caught.as_ref().map(|caught| format!("`{}`", caught.record)).unwrap_or_default();
         let (message, action) = match &covered.caught {
             Some(caught) if caught.by_test_list => (
                 format!("{} (made-up words, as the operator supplies the list)", cell(&caught.message)),
@@ -96,7 +99,7 @@ pub(super) fn run(args: &ClausesArgs) -> anyhow::Result<Outcome> {
             }
         };
         let lists = if covered.lists.is_empty() { "**none**".to_owned() } else { covered.lists.join(" ") };
-        writeln!(out, "| {clause} | {name} | {lists} | {message} | {action} |")?;
+        writeln!(out, "| {clause} | {name} | {lists} | {message} | {action} | {record} |")?;
     }
     if without > 0 {
         text::note(&format!(
@@ -171,8 +174,12 @@ fn judge(
     work(&mut |category, text, field, by_test_list, covered| {
         let Some(covered) = covered.get_mut(category).filter(|covered| covered.caught.is_none()) else { return };
         scanner.scan(&policy, &Message { text: text.as_bytes(), field, channel, ..Message::default() }, &mut verdict);
-        if verdict.matches.iter().any(|found| ids[pack.term(found.term).category] == category) {
-            covered.caught = Some(Caught { message: text.to_owned(), action: verdict.action, by_test_list });
+        let terms = verdict.matches.iter().map(|found| pack.term(found.term));
+        let of_category = terms.filter(|term| ids[term.category] == category);
+        if let Some(term) = of_category.max_by_key(|term| term.severity as u8) {
+            let severity = term.severity as u8;
+            let record = format!("{{\"list\":\"{}\",\"category\":\"{category}\",\"severity\":{severity}}}", term.list);
+            covered.caught = Some(Caught { message: text.to_owned(), action: verdict.action, record, by_test_list });
         }
     });
     Ok(())

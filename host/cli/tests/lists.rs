@@ -248,7 +248,7 @@ fn slips_of_a_moderator_are_told_with_the_remedy() {
     says(&add("zork", &["--list", "custom"]), 2, &["did you mean en.custom?"]);
     says(&add("zork", &["--list", "en.custom", "--severity", "high"]), 2, &["write 1 (mild)"]);
     says(&add("zork＆blat", &custom), 2, &["T006", "write `&` as on an English keyboard"]);
-    says(&add("ZORKBLAT", &custom), 2, &["is there already: line 14", "nothing was added"]);
+    says(&add("ZORKBLAT", &custom), 2, &["is there already with another meaning: line 13", "nothing was added"]);
     assert_eq!(folder.read("en/custom.toml"), LIST);
     says(&add("kettle、teapot", &custom), 0, &["T006", "each term on a line of its own", "added at"]);
     says(&add("dinner", &custom), 0, &["beware: it is in", "of the honest messages"]);

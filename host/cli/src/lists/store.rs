@@ -87,7 +87,7 @@ impl Store {
 pub(super) fn read_folder(root: &Path) -> anyhow::Result<ListFolder> {
     let whole = root.ancestors().skip(1).find(|above| above.join("taxonomy.toml").is_file());
     match whole {
-        Some(whole) if !root.join("taxonomy.toml").is_file() => {
+        Some(whole) if root.exists() && !root.join("taxonomy.toml").is_file() => {
             let whole = if whole.as_os_str().is_empty() { Path::new(".") } else { whole };
             bail!("{} is a part of the lists: give the whole folder, {}", root.display(), whole.display())
         }

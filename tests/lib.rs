@@ -15,7 +15,7 @@ use tamis_guest::compile::{
 };
 use tamis_guest::wire::verdict_bytes;
 use tamis_guest::{Message, Policy, Scanner, Verdict};
-use tamis_host::{Defaults, Filter, Judged, Module, Parts, Runtime, RuntimeConfig, Sources, Worker};
+use tamis_host::{Defaults, Filter, Judged, ListFolder, Module, Parts, Runtime, RuntimeConfig, Sources, Worker};
 
 #[cfg(feature = "browser")]
 pub mod browser;
@@ -261,6 +261,16 @@ pub fn shipped_parts() -> Parts {
     loaded.unwrap_or_else(|error| panic!("{error}")).parts
 }
 
+/// The same without the model: what the words alone find.
+///
+/// # Panics
+/// If they do not compile.
+#[must_use]
+pub fn shipped_lists_alone() -> Parts {
+    let folder = ListFolder::read(&workspace().join("wordlists")).unwrap_or_else(|error| panic!("{error}"));
+    with_shipped_policy(accept(compile(&folder.sources(), &folder.taxonomy, tamis_host::today())))
+}
+
 /// One list of these terms, with the taxonomy and the policy that ship.
 ///
 /// # Panics
@@ -275,7 +285,14 @@ pub fn list_parts(category: &str, severity: u8, terms: &[String]) -> Parts {
         toml_string(category),
         toml_string(&terms.join("\n")),
     );
-    let pack = accept(compile(&[ListSource { path: "test.toml", text: &list }], &taxonomy, tamis_host::today()));
+    with_shipped_policy(accept(compile(
+        &[ListSource { path: "test.toml", text: &list }],
+        &taxonomy,
+        tamis_host::today(),
+    )))
+}
+
+fn with_shipped_policy(pack: Vec<u8>) -> Parts {
     let parts = blocking_parts(pack);
     let pack = parts.pack.pack();
     let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 use tamis_guest::{Action, Message, Verdict};
-use tamis_tests::{Engines, list_parts, shipped_parts, workspace};
+use tamis_tests::{Engines, list_parts, shipped_lists_alone, shipped_parts, workspace};
 
 /// One message and what the shipped lists and policy make of it.
 #[derive(Debug, Deserialize)]
@@ -164,7 +164,7 @@ fn messages_written_for_the_lists_are_found() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{}: {error}", path.display())))
         .collect();
-    let mut engines = Engines::new(shipped_parts());
+    let mut engines = Engines::new(shipped_lists_alone());
     let mut kinds: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for line in &lines {
         let verdict = engines.judge(&[Message::body(&line.text)]).unwrap_or_else(|difference| panic!("{difference}"));
@@ -197,6 +197,8 @@ struct Count {
     marked: usize,
     marked_for_vulgar_words_only: usize,
     held: usize,
+    /// By lists and model together.
+    held_with_model: usize,
 }
 
 /// A data set: folder, label that counts (or any), whether to tell by functionality, and the most that may be held,
@@ -232,10 +234,13 @@ const NOT_OF_GROUPS: [&str; 3] = ["target_indiv_nh", "target_obj_nh", "target_gr
 #[test]
 fn figures_on_the_data_that_tamis_data_names() {
     let Some(folder) = std::env::var_os("TAMIS_DATA") else { return };
-    let mut engines = Engines::new(shipped_parts());
+    let mut engines = Engines::new(shipped_lists_alone());
+    let mut with_model = Engines::new(shipped_parts());
     let mut over = Vec::new();
-    println!("| data set | messages | flag or stronger | of these for vulgar words alone | hold or stronger |");
-    println!("|---|---:|---:|---:|---:|");
+    println!(
+        "| data set | messages | flag or stronger | of these for vulgar words alone | hold or stronger | with the model |"
+    );
+    println!("|---|---:|---:|---:|---:|---:|");
     for (set, label, by_function, held_max) in SETS {
         let path = Path::new(&folder).join(set).join("dev.jsonl");
         let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
@@ -250,28 +255,32 @@ fn figures_on_the_data_that_tamis_data_names() {
         for batch in lines.chunks(200) {
             let messages: Vec<Message<'_>> = batch.iter().map(|line| Message::body(&line.text)).collect();
             let verdicts = engines.judge(&messages).unwrap_or_else(|difference| panic!("{difference}"));
-            for (line, verdict) in batch.iter().zip(&verdicts) {
+            let with_model = with_model.judge(&messages).unwrap_or_else(|difference| panic!("{difference}"));
+            for ((line, verdict), with_model) in batch.iter().zip(&verdicts).zip(&with_model) {
                 let function = line.func.clone().filter(|_| by_function).unwrap_or_default();
                 let count = counts.entry(function).or_default();
                 count.messages += 1;
                 count.marked += usize::from(verdict.action >= Action::Flag);
                 count.held += usize::from(verdict.action >= Action::Hold);
+                count.held_with_model += usize::from(with_model.action >= Action::Hold);
                 let vulgar = verdict.action >= Action::Flag
                     && categories(&engines, verdict).iter().all(|category| category == "profanity");
                 count.marked_for_vulgar_words_only += usize::from(vulgar);
             }
         }
         for (function, count) in counts {
-            let Count { messages, marked, marked_for_vulgar_words_only, held } = count;
+            let Count { messages, marked, marked_for_vulgar_words_only, held, held_with_model } = count;
             let name = [Some(set), label, (!function.is_empty()).then_some(&*function)];
             let name = name.into_iter().flatten().collect::<Vec<_>>().join(", ");
             println!(
-                "| {name} | {messages} | {} | {} | {} |",
+                "| {name} | {messages} | {} | {} | {} | {} |",
                 percent(marked, messages),
                 percent(marked_for_vulgar_words_only, messages),
-                percent(held, messages)
+                percent(held, messages),
+                percent(held_with_model, messages)
             );
             let counts_here = !NOT_OF_GROUPS.contains(&&*function);
+            let held = held.max(held_with_model);
             if held_max.is_some_and(|most| counts_here && held * 100_000 > messages * most) {
                 over.push(name);
             }

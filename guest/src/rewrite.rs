@@ -238,6 +238,8 @@ pub(crate) struct Rewrite {
     origins: Vec<Span>,
     /// Up to there no long number begins.
     no_number_before: usize,
+    /// Up to there nothing is upside down.
+    no_turned_before: usize,
 }
 
 impl Rewrite {
@@ -245,7 +247,7 @@ impl Rewrite {
     pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> Option<&[u8]> {
         self.text.clear();
         self.origins.clear();
-        self.no_number_before = 0;
+        (self.no_number_before, self.no_turned_before) = (0, 0);
         let mut at = 0;
         let mut is_changed = false;
         while at < text.len() {
@@ -403,7 +405,7 @@ impl Rewrite {
         while is_number && from < end {
             let (code, length) = decode(&text[from..]);
             match digit_like(code) {
-                Some(digit) => drop(self.put_char(digit, from, length)),
+                Some(digit) => _ = self.put_char(digit, from, length),
                 None => self.copy(text, from, length),
             }
             from += length;
@@ -514,6 +516,9 @@ impl Rewrite {
 
     /// Words written upside down, from the last letter, which comes first, on.
     fn turn_upside_down(&mut self, text: &[u8], at: usize) -> usize {
+        if at < self.no_turned_before {
+            return 0;
+        }
         let is_turned = |code: u32| upside_down(code).is_some_and(|turned| turned != ' ');
         // The whole of the word at `at`, and the words around it.
         let (mut start, mut end) = (at, at);
@@ -531,11 +536,12 @@ impl Rewrite {
                 start = 0;
             }
         }
-        let mut to = at;
+        let (mut to, mut word_end) = (at, None);
         while to < text.len() && to - at < TURNED_MAX {
             let (code, length) = decode(&text[to..]);
             if code == u32::from(' ') {
                 end = to;
+                word_end = word_end.or(Some(to));
             } else if !is_turned(code) {
                 break;
             }
@@ -545,6 +551,8 @@ impl Rewrite {
             end = to;
         }
         if decode_before(text, start).is_some_and(|(code, _)| is_letter(code)) || end <= at {
+            // No more is the rest of this word.
+            self.no_turned_before = word_end.unwrap_or(to);
             return 0;
         }
         self.take_back(start);
@@ -561,15 +569,44 @@ fn is_letter(code: u32) -> bool {
     symbol(code) > SEPARATOR
 }
 
+/// What ASCII characters are upside down; 0 for what is nothing then.
+static ASCII_TURNED: [u8; 0x80] = {
+    let mut turned = [0; 0x80];
+    let mut code = 0;
+    while code < 0x80 {
+        let ascii = code as u8;
+        if ascii.is_ascii_digit() || ascii.is_ascii_punctuation() || ascii == b' ' {
+            turned[code] = ascii;
+        }
+        code += 1;
+    }
+    let letters = UPSIDE_DOWN.as_bytes();
+    let (mut at, mut letter) = (0, b'a');
+    while at < letters.len() {
+        if letters[at] < 0x80 {
+            turned[letters[at] as usize] = letter;
+        }
+        // One letter ends where the next begins.
+        at += 1;
+        while at < letters.len() && letters[at] & 0xC0 == 0x80 {
+            at += 1;
+        }
+        letter += 1;
+    }
+    turned
+};
+
 /// What a character is when turned by half a circle: letters, and digits and signs as they are.
 fn upside_down(code: u32) -> Option<char> {
+    if let Some(&turned) = ASCII_TURNED.get(code as usize) {
+        return (turned != 0).then_some(turned.into());
+    }
     let char = char::from_u32(code)?;
     if let Some(at) = UPSIDE_DOWN.chars().position(|turned| turned == char) {
         return Some(char::from(b'a' + at as u8));
     }
     let otherwise = UPSIDE_DOWN_OTHERWISE.iter().find(|&&(turned, _)| turned == char).map(|&(_, is)| is);
-    let is_same = char.is_ascii_digit() || char.is_ascii_punctuation() || matches!(char, ' ' | '£' | '¡' | '¿');
-    otherwise.or(is_same.then_some(char))
+    otherwise.or(matches!(char, '£' | '¡' | '¿').then_some(char))
 }
 
 /// How many bytes the character has in UTF-8.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
+use std::time::Duration;
 use std::vec::Vec;
 
 use serde::Deserialize;
@@ -12,7 +13,7 @@ use toml::Spanned;
 use super::Diagnostic;
 use super::diagnostic::Finding;
 use super::{check_format, toml_error};
-use crate::{Action, Field, MarketingPolicy, ModelPolicy, Policy, Threshold};
+use crate::{Action, Field, FloodPolicy, MarketingPolicy, ModelPolicy, Policy, Threshold};
 
 /// What a message gets when the filter itself fails on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -45,6 +46,7 @@ pub struct PolicySource {
     overrides: Vec<Override>,
     floors: Vec<Floor>,
     model: ModelTable,
+    flood: Option<FloodPolicy>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +60,69 @@ struct PolicyFile {
     #[serde(default, rename = "floor")]
     floors: Vec<Spanned<Floor>>,
     model: Option<Spanned<ModelTable>>,
+    flood: Option<FloodTable>,
+}
+
+/// What makes a flood. A table without keys means the defaults; without a table, none is looked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FloodTable {
+    window_s: Option<Spanned<u32>>,
+    sender_messages_max: Option<Spanned<u32>>,
+    sender_recipients_max: Option<Spanned<u32>>,
+    campaign_window_s: Option<Spanned<u32>>,
+    campaign_messages_max: Option<Spanned<u32>>,
+    campaign_senders_max: Option<Spanned<u32>>,
+    senders_max: Option<Spanned<u32>>,
+    campaigns_max: Option<Spanned<u32>>,
+    #[serde(default)]
+    exempt: Vec<Spanned<String>>,
+}
+
+/// Longest window, in seconds: a day.
+const FLOOD_WINDOW_S_MAX: u32 = 86_400;
+/// Most of what is counted exactly.
+const FLOOD_COUNT_MAX: u32 = 1_000_000;
+/// Most different ones that can be told from more.
+const FLOOD_DIFFERENT_MAX: u32 = 1_000;
+/// Most that is remembered: a gigabyte.
+const FLOOD_REMEMBERED_MAX: u32 = 1_000_000;
+
+impl FloodTable {
+    /// The policy; `find` is called with the place of what cannot be, and why.
+    fn policy(&self, mut find: impl FnMut(usize, String)) -> FloodPolicy {
+        let usual = FloodPolicy::default();
+        let mut of = |value: &Option<Spanned<u32>>, usual: u32, most: u32| match value {
+            None => usual,
+            Some(value) => {
+                if !(1..=most).contains(value.get_ref()) {
+                    find(value.span().start, format!("this is from 1 to {most}"));
+                }
+                *value.get_ref()
+            }
+        };
+        let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let window = of(&self.window_s, seconds(usual.window), FLOOD_WINDOW_S_MAX);
+        let campaign_window = of(&self.campaign_window_s, seconds(usual.campaign_window), FLOOD_WINDOW_S_MAX);
+        let policy = FloodPolicy {
+            window: Duration::from_secs(window.into()),
+            sender_messages_max: of(&self.sender_messages_max, usual.sender_messages_max, FLOOD_COUNT_MAX),
+            sender_recipients_max: of(&self.sender_recipients_max, usual.sender_recipients_max, FLOOD_DIFFERENT_MAX),
+            campaign_window: Duration::from_secs(campaign_window.into()),
+            campaign_messages_max: of(&self.campaign_messages_max, usual.campaign_messages_max, FLOOD_COUNT_MAX),
+            campaign_senders_max: of(&self.campaign_senders_max, usual.campaign_senders_max, FLOOD_DIFFERENT_MAX),
+            senders_max: of(&self.senders_max, usual.senders_max, FLOOD_REMEMBERED_MAX),
+            campaigns_max: of(&self.campaigns_max, usual.campaigns_max, FLOOD_REMEMBERED_MAX),
+            exempt: self.exempt.iter().map(|sender| sender.get_ref().clone()).collect(),
+        };
+        for sender in &self.exempt {
+            let name = sender.get_ref().strip_suffix('*').unwrap_or(sender.get_ref());
+            if name.is_empty() || name.contains('*') {
+                find(sender.span().start, "a sender that is exempt is a name, or its beginning and `*`".into());
+            }
+        }
+        policy
+    }
 }
 
 /// What follows from the confidence of the model.
@@ -274,6 +339,12 @@ impl PolicySource {
                 Finding::error("T001", "a confidence is from 1 to 1000 per mille", "leave the key out for never");
             diagnostics.push(finding.at(path, text, model.span().start));
         }
+        let flood = file.flood.as_ref().map(|table| {
+            table.policy(|at, what| {
+                let finding = Finding::error("T001", what, "leave the key out for the default");
+                diagnostics.push(finding.at(path, text, at));
+            })
+        });
         let usable = diagnostics.is_empty();
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
@@ -281,7 +352,7 @@ impl PolicySource {
         let model = file.model.map(Spanned::into_inner).unwrap_or_default();
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
         let floors = file.floors.into_iter().map(Spanned::into_inner).collect();
-        (usable.then_some(PolicySource { channels, overrides, floors, model }), diagnostics)
+        (usable.then_some(PolicySource { channels, overrides, floors, model, flood }), diagnostics)
     }
 
     /// The policy with the floors of another below it: a tenant's with those of the platform. Of several floors
@@ -304,7 +375,7 @@ impl PolicySource {
         let lists = Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
             self.row(channel, categories[category], field, severity).action
         });
-        lists.with_model(self.model.policy(), marketing.collect())
+        lists.with_model(self.model.policy(), marketing.collect()).with_flood(self.flood.clone())
     }
 
     /// What decides about a match of that category and severity, 1 to 4, on a channel by its number.

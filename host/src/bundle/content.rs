@@ -76,7 +76,8 @@ impl Content {
             .filter(|file| !is_taxonomy(file))
             .map(|file| ListSource { path: &file.path, text: &file.text })
             .collect();
-        let (pack, diagnostics) = compile::compile(&lists, &taxonomy, crate::today());
+        let model = self.part(PartKind::Model).map(|bytes| ("the model", bytes));
+        let (pack, diagnostics) = compile::compile_with_model(&lists, &taxonomy, crate::today(), model);
         warnings.extend(diagnostics);
         let policy = self.policy()?;
         if warnings.iter().any(|found| found.level == Level::Error) {

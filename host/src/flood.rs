@@ -29,6 +29,16 @@ const GRAMS_MIN: usize = 20;
 const COUNTER_WORDS: usize = 8;
 /// Parts in which a window slides.
 const STEPS: u64 = 4;
+/// Makes as many hashes of one. Odd, and otherwise any numbers do.
+const MULTIPLIERS: [u64; SIGNATURE] = {
+    let (mut all, mut number, mut at) = ([0; SIGNATURE], 0x9E37_79B9_7F4A_7C15u64, 0);
+    while at < SIGNATURE {
+        number = number.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(0x2545_F491_4F6C_DD1D);
+        all[at] = (number ^ number >> 29) | 1;
+        at += 1;
+    }
+    all
+};
 /// No slot.
 const NONE: u32 = u32::MAX;
 
@@ -309,7 +319,7 @@ impl FloodWatch {
         &self.policy
     }
 
-    /// Takes note of a message. Costs some microseconds, most of them before other threads have to wait.
+    /// Takes note of a message. Costs some ten microseconds, most of them before other threads have to wait.
     pub fn see(&self, message: &Message<'_>, delivery: Delivery<'_>) -> FloodSigns {
         if self.is_exempt(message.sender) {
             return FloodSigns::default();
@@ -420,10 +430,9 @@ fn signature(text: &[u8]) -> Option<[u32; SIGNATURE]> {
     features(text, b"", &mut LinkFinder::default(), |feature| {
         if let Feature::Gram(hash, _) = feature {
             grams += 1;
-            let mut hash = u64::from(hash) | 1 << 33;
-            for place in &mut smallest {
-                hash = hash.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(0x9E37_79B9_7F4A_7C15);
-                *place = (*place).min((hash >> 32) as u32);
+            let hash = u64::from(hash) | 1 << 33;
+            for (place, multiplier) in smallest.iter_mut().zip(MULTIPLIERS) {
+                *place = (*place).min((hash.wrapping_mul(multiplier) >> 32) as u32);
             }
         }
     });

@@ -139,6 +139,44 @@ fn ten_thousand_messages_have_the_bytes_they_have_natively_and_in_the_sandbox() 
 }
 
 #[test]
+fn the_model_is_as_sure_in_a_page_and_says_why() {
+    let mut engines = Engines::new(shipped_parts());
+    let texts = [
+        "URGENT! You have won a 2000 pound prize, call 09061701461 now to claim",
+        "【某某】您的快递丢失，请加客服微信办理退款🎁",
+        "see you at six",
+        "",
+    ];
+    let messages: Vec<Message<'_>> = texts.iter().map(|text| Message::body(text)).collect();
+    let verdicts = engines.judge(&messages).unwrap_or_else(|difference| panic!("{difference}"));
+    let expected: Vec<Value> = verdicts
+        .iter()
+        .map(|verdict| json!([verdict.confidence.advertising, verdict.confidence.fraud, verdict.action.name()]))
+        .collect();
+    let parts = engines.parts();
+    let (server, browser) = open();
+    server.put("texts.json", json!(texts).to_string());
+    server.put("own.kit", kit_bytes(parts.pack.bytes(), &parts.policy, "{}").expect("a kit"));
+    server.put("plain.pack", pack_of("zorbleflux"));
+    let result = run(
+        &browser,
+        "const scanner = new tamis.Scanner(await bytes('/own.kit'));
+        const texts = await (await fetch('/texts.json')).json();
+        const found = texts.map((text) => { const { confidence, action } = scanner.scan(text); return [confidence.advertising, confidence.fraud, action]; });
+        const why = texts.map((text) => scanner.reasons(text).filter(({ weight }) => weight > 0).map(({ start, end, signal }) => signal ?? text.slice(start, end)));
+        const plain = new tamis.Scanner(await bytes('/plain.pack'));
+        return { found, why, none: plain.scan(texts[0]).confidence ?? null, noReasons: plain.reasons(texts[0]) };",
+        &json!({}),
+    );
+    assert_eq!(result["found"], json!(expected), "{result:#}");
+    let why = result["why"][0].as_array().expect("a list");
+    assert!(why.contains(&json!("premium number")) || why.contains(&json!("telephone number")), "{result:#}");
+    let han = result["why"][1].as_array().expect("a list");
+    assert!(han.iter().any(|word| texts[1].contains(word.as_str().unwrap_or("?"))), "{result:#}");
+    assert_eq!((&result["none"], &result["noReasons"]), (&Value::Null, &json!([])), "{result:#}");
+}
+
+#[test]
 fn bad_input_gets_an_answer_or_a_typed_error() {
     let (server, browser) = open();
     let good = pack_of("zorbleflux");

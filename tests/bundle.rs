@@ -222,6 +222,53 @@ fn attack_02_wrong_role_signs_a_module() {
 }
 
 #[test]
+fn a_model_travels_signed_and_judges_from_the_swap_on() {
+    let mut host = Host::new();
+    let model = fs::read(tamis_tests::workspace().join("wordlists/model.bin")).expect("the model that ships");
+    let with_model = |sequence, terms, model: &[u8]| builder(sequence, terms).model(model.to_vec()).finish();
+    let confidence = |host: &Host| {
+        let mut judged = Vec::new();
+        let message = Message::body("URGENT! You have won a 2000 pound prize, call 09061701461 now to claim");
+        host.updater.filter().worker().expect("a worker").scan(&[message], &mut judged);
+        judged[0].verdict.confidence.unwanted()
+    };
+    assert_eq!(confidence(&host), 0, "no model yet");
+    // Bytes that are no model are refused before they travel.
+    assert!(with_model(11, "zorkblat", b"no model").is_err());
+
+    // Whoever may sign lists may sign it; its digest is in the manifest.
+    let bundle = with_model(11, "zorkblat", &model).expect("a good model");
+    let refusal = host.refuses(&sign(bundle.clone(), &host.module).encode());
+    assert!(matches!(&refusal, Refusal::Role { part, .. } if part == "lists"), "{refusal}");
+    let part = bundle.manifest().parts.last().expect("parts").clone();
+    assert_eq!((part.kind.to_string(), part.bytes), ("model".to_owned(), model.len() as u64));
+    assert_eq!(part.sha256, tamis_host::bundle::sha256_hex(&model));
+    let signed = sign(bundle, &host.lists);
+    // The signed manifest with the model left away.
+    let without = build(11, "zorkblat").encode();
+    let forged = replaced(&without, build(11, "zorkblat").manifest_bytes(), signed.manifest_bytes());
+    let forged = with_manifest_length(forged, build(11, "zorkblat").manifest_bytes(), signed.manifest_bytes());
+    let refusal = host.refuses(&forged);
+    assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
+    host.accepts(&signed);
+    assert!(confidence(&host) > 900, "{}", confidence(&host));
+
+    // The next comes as changes, the model unchanged, then gone.
+    let next = sign(with_model(12, "grimblewort", &model).expect("a good model"), &host.lists);
+    let changes = next.as_changes_to(&signed).expect("both whole").encode();
+    assert!(changes.len() < 2000, "{} bytes: the model did not change", changes.len());
+    host.updater.offer_at(&changes, now()).expect("good changes");
+    assert_eq!((host.action("a grimblewort"), confidence(&host) > 900), (Action::Block, true));
+    let last = sign(build(13, "grimblewort"), &host.lists);
+    host.accepts(&last);
+    assert_eq!(confidence(&host), 0);
+    // And it comes back as changes to a bundle without one.
+    let back = sign(with_model(14, "grimblewort", &model).expect("a good model"), &host.lists);
+    host.updater.offer_at(&back.as_changes_to(&last).expect("both whole").encode(), now()).expect("good changes");
+    assert!(confidence(&host) > 900);
+}
+
+#[test]
 fn attack_03_older_sequence_replayed() {
     let mut host = Host::new();
     let old = sign(build(9, "grimblewort"), &host.lists);

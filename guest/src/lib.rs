@@ -77,7 +77,7 @@ pub use kit::{Kit, KitError, kit_bytes};
 pub use mask::{MASK, mask, mask_message, mask_str};
 pub use message::{Field, Message};
 pub use pack::{Category, DecodeError, Pack, PackBytes, Term, TermId};
-pub use policy::{ChannelId, MarketingPolicy, ModelPolicy, Policy, PolicyTableError, Threshold};
+pub use policy::{ChannelId, FloodPolicy, MarketingPolicy, ModelPolicy, Policy, PolicyTableError, Threshold};
 pub use scan::{MATCHES_MAX, Scanner};
 pub use sms::{SmsAlphabet, SmsLength, sms_length};
 pub use stream::{Stream, UPLOAD_BYTES_MAX};

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
+use core::time::Duration;
 
 use crate::spam::Confidence;
 use crate::{Action, Field, Match, Pack, Severity};
@@ -62,6 +63,46 @@ pub struct MarketingPolicy {
     pub no_opt_out: Action,
 }
 
+/// From when on messages are a flood, by what shows in many of them together. For the host: the filter never sees
+/// two messages.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FloodPolicy {
+    /// How long messages of a sender count. Default: one minute.
+    pub window: Duration,
+    /// Most messages of one sender within the window. Default: 30.
+    pub sender_messages_max: u32,
+    /// Most recipients of one sender within the window. Default: 20.
+    pub sender_recipients_max: u32,
+    /// How long messages with the same text count. Default: ten minutes.
+    pub campaign_window: Duration,
+    /// Most messages with the same text, a little changed, within their window. Default: 20.
+    pub campaign_messages_max: u32,
+    /// Most senders of such a text within its window. Default: 5.
+    pub campaign_senders_max: u32,
+    /// Most senders that are remembered. Default: 20,000.
+    pub senders_max: u32,
+    /// Most texts that are remembered. Default: 20,000.
+    pub campaigns_max: u32,
+    /// Senders that are meant to send to many; with `*` at the end, all that begin so. Default: none.
+    pub exempt: Vec<String>,
+}
+
+impl Default for FloodPolicy {
+    fn default() -> FloodPolicy {
+        FloodPolicy {
+            window: Duration::from_secs(60),
+            sender_messages_max: 30,
+            sender_recipients_max: 20,
+            campaign_window: Duration::from_secs(600),
+            campaign_messages_max: 20,
+            campaign_senders_max: 5,
+            senders_max: 20_000,
+            campaigns_max: 20_000,
+            exempt: Vec::new(),
+        }
+    }
+}
+
 /// A policy, resolved against the categories of one pack.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Policy {
@@ -72,6 +113,7 @@ pub struct Policy {
     model: ModelPolicy,
     /// By channel.
     marketing: Vec<MarketingPolicy>,
+    flood: Option<FloodPolicy>,
 }
 
 /// Why bytes are not the table of a policy for this pack.
@@ -102,13 +144,25 @@ impl Policy {
                 }
             }
         }
-        Policy { channels, categories, actions, model: ModelPolicy::default(), marketing: Vec::new() }
+        Policy { channels, categories, actions, model: ModelPolicy::default(), marketing: Vec::new(), flood: None }
     }
 
     /// The same with what follows from the model, and from what advertising lacks, by channel number.
     #[must_use]
     pub fn with_model(self, model: ModelPolicy, marketing: Vec<MarketingPolicy>) -> Policy {
         Policy { model, marketing, ..self }
+    }
+
+    /// The same with what makes a flood; `None` for not looking for any.
+    #[must_use]
+    pub fn with_flood(self, flood: Option<FloodPolicy>) -> Policy {
+        Policy { flood, ..self }
+    }
+
+    /// What makes a flood, if the host is to look for any.
+    #[must_use]
+    pub fn flood(&self) -> Option<&FloodPolicy> {
+        self.flood.as_ref()
     }
 
     /// What follows from the confidence of the model.
@@ -179,7 +233,8 @@ impl Policy {
 
     /// The table as bytes, for [`from_table`](Policy::from_table): `u32` number of categories, `u32` number of
     /// channels with marketing rules, six `u16` thresholds of the model, two bytes of actions for each of those
-    /// channels, then one byte an action, by channel, field, category, severity. Channel names stay behind.
+    /// channels, then one byte an action, by channel, field, category, severity. Channel names and what makes a flood
+    /// stay behind.
     #[must_use]
     pub fn table(&self) -> Vec<u8> {
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes();
@@ -218,6 +273,6 @@ impl Policy {
             return Err(PolicyTableError);
         }
         let actions = actions.iter().map(|&byte| action(byte)).collect::<Result<_, _>>()?;
-        Ok(Policy { channels: Vec::new(), categories, actions, model, marketing })
+        Ok(Policy { channels: Vec::new(), categories, actions, model, marketing, flood: None })
     }
 }

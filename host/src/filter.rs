@@ -11,7 +11,7 @@ use tamis_guest::{Action, ChannelId, Policy};
 use crate::instance::Instance;
 use crate::stats::{Counts, Stats};
 use crate::trial::{Trial, TrialMode};
-use crate::{LoadError, Module, PackImage, Runtime, Strikes, Worker};
+use crate::{FloodWatch, LoadError, Module, PackImage, Runtime, Strikes, Worker};
 
 /// How many generations' counters are kept after they stopped judging.
 const HISTORY: usize = 3;
@@ -116,6 +116,8 @@ struct Shared {
     current: ArcSwap<Generation>,
     trial: ArcSwapOption<Trial>,
     strikes: ArcSwapOption<Strikes>,
+    /// There while the policy that judges says what makes a flood.
+    flood: ArcSwapOption<FloodWatch>,
     /// Held while a generation is made, so that numbers ascend in the order of swaps.
     swapping: Mutex<Swapping>,
     refused: AtomicU64,
@@ -141,11 +143,13 @@ impl Filter {
     pub(crate) fn with_origin(runtime: &Runtime, parts: Parts, origin: Option<Origin>) -> Result<Filter, LoadError> {
         let first = Generation::new(runtime, 1, parts, origin)?;
         let history = VecDeque::from([(1, first.stats.clone())]);
+        let flood = first.parts.policy.flood().map(|policy| Arc::new(FloodWatch::new(policy.clone())));
         let shared = Shared {
             runtime: runtime.clone(),
             current: ArcSwap::from_pointee(first),
             trial: ArcSwapOption::empty(),
             strikes: ArcSwapOption::empty(),
+            flood: ArcSwapOption::new(flood),
             swapping: Mutex::new(Swapping { last_number: 1, history }),
             refused: AtomicU64::new(0),
         };
@@ -169,6 +173,11 @@ impl Filter {
         swapping.history.push_back((number, next.stats.clone()));
         if swapping.history.len() > HISTORY + 1 {
             swapping.history.pop_front();
+        }
+        // What was counted stays while the limits do.
+        let flood = next.parts.policy.flood();
+        if self.shared.flood.load().as_ref().map(|watch| watch.policy()) != flood {
+            self.shared.flood.store(flood.map(|policy| Arc::new(FloodWatch::new(policy.clone()))));
         }
         self.shared.current.store(Arc::new(next));
         Ok(number)
@@ -228,6 +237,12 @@ impl Filter {
 
     pub(crate) fn strikes(&self) -> Option<Arc<Strikes>> {
         self.shared.strikes.load_full()
+    }
+
+    /// What counts floods, if the policy that judges says what makes one. A policy with other limits begins anew.
+    #[must_use]
+    pub fn flood_watch(&self) -> Option<Arc<FloodWatch>> {
+        self.shared.flood.load_full()
     }
 
     /// How often a swap was refused.

@@ -58,7 +58,7 @@ mod worker;
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
 pub use filter::{Filter, Generation, Origin, Parts};
-pub use flood::{FLOOD_CATEGORY, FloodConfig, FloodSigns, FloodWatch};
+pub use flood::{Delivery, FLOOD_CATEGORY, FloodReason, FloodSigns, FloodWatch};
 pub use metrics::Metrics;
 pub use pack_image::PackImage;
 pub use runtime::{Module, Runtime};

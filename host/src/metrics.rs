@@ -16,7 +16,7 @@ use tamis_guest::Action;
 
 use crate::bundle::{FollowEvent, Refusal};
 use crate::log::LogCounts;
-use crate::{Counts, Filter};
+use crate::{Counts, Filter, FloodReason};
 
 /// The metrics of a filter. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -103,8 +103,12 @@ impl Collector for Source {
                 None,
             )?;
         }
-        let mut metric =
-            encoder.encode_descriptor("messages", "Messages judged, by action", None, MetricType::Counter)?;
+        let mut metric = encoder.encode_descriptor(
+            "messages",
+            "Messages judged, by action, floods aside",
+            None,
+            MetricType::Counter,
+        )?;
         for (number, counts) in &all {
             for (action, &count) in Action::ALL.iter().zip(&counts.actions) {
                 let labels: Labels = [generation(number), ("action", action.name().to_owned())];
@@ -163,6 +167,17 @@ impl Collector for Source {
             encoder.encode_descriptor("bundles_refused", "Bundles refused, by reason", None, MetricType::Counter)?;
         for (code, &count) in self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             ConstCounter::new(count).encode(metric.encode_family(&[("reason", *code)])?)?;
+        }
+        if let Some(watch) = self.0.filter.flood_watch() {
+            let mut metric =
+                encoder.encode_descriptor("floods", "Messages past a limit of floods", None, MetricType::Counter)?;
+            for reason in FloodReason::ALL {
+                let labels = [("reason", reason.name())];
+                ConstCounter::new(watch.passed(reason)).encode(metric.encode_family(&labels)?)?;
+            }
+            let (senders, campaigns) = watch.remembered();
+            gauge(&mut encoder, "flood_senders", "Senders that are remembered", senders as u64)?;
+            gauge(&mut encoder, "flood_campaigns", "Texts that are remembered", campaigns as u64)?;
         }
         if let Some(log) = &self.0.log {
             counter(&mut encoder, "log_written", "Records in the decision log", log.written.load(Ordering::Relaxed))?;

@@ -13,7 +13,7 @@ use tamis_guest::compile::{
 use crate::{LoadError, Module, PackImage, Parts, Runtime};
 
 /// The model of a folder of lists.
-const MODEL_FILE: &str = "model.bin";
+pub(crate) const MODEL_FILE: &str = "model.bin";
 
 /// The files a filter is made from. What is `None` comes from [`Defaults`].
 #[derive(Clone, Debug, Default)]

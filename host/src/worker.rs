@@ -7,15 +7,16 @@ use std::time::Instant;
 use tamis_guest::wire::batch_len;
 use tamis_guest::{Action, Message, Verdict, VerdictFlags};
 
-use crate::filter::{Filter, Generation};
+use crate::filter::{Filter, Generation, Parts};
 use crate::instance::Instance;
 use crate::strikes::Strike;
-use crate::{LoadError, Runtime, ScanFailure, Trial, TrialMode};
+use crate::{Delivery, FloodSigns, LoadError, Runtime, ScanFailure, Trial, TrialMode};
 
 /// The verdict on one message, and where it came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Judged {
-    /// The verdict; after a failure, the policy's answer to failures, without matches.
+    /// The verdict; after a failure, the policy's answer to failures, without matches. Its action is no milder than
+    /// what the policy says of a flood, if it is part of one.
     pub verdict: Verdict,
     /// Number of the generation that judged.
     pub generation: u64,
@@ -24,6 +25,8 @@ pub struct Judged {
     /// How many messages of this sender were held or blocked lately, this one included; 0 unless
     /// [`Filter::count_strikes`] was called.
     pub strikes: u32,
+    /// What is known of its company; nothing unless the policy says what makes a flood.
+    pub flood: FloodSigns,
 }
 
 /// Judges messages on one thread.
@@ -84,6 +87,12 @@ impl Worker {
     /// As [`scan`](Worker::scan), by the generation the worker is at, even if there is a newer one: for
     /// callers that looked something up in it, such as the number of a channel.
     pub fn scan_pinned(&mut self, messages: &[Message<'_>], judged: &mut Vec<Judged>) {
+        self.scan_pinned_to(messages, &[], judged);
+    }
+
+    /// As [`scan_pinned`](Worker::scan_pinned), where it is known who messages go to, or when: `deliveries[i]` is of
+    /// `messages[i]`. Only floods are told by it, if the policy says what makes one.
+    pub fn scan_pinned_to(&mut self, messages: &[Message<'_>], deliveries: &[Delivery<'_>], judged: &mut Vec<Judged>) {
         judged.resize_with(messages.len(), Judged::default);
         if !self.filter.is_trial(self.trial.as_ref().map(|(trial, _)| trial)) {
             self.follow_trial();
@@ -92,6 +101,18 @@ impl Worker {
         match &mut self.trial {
             None => self.seat.scan(runtime, messages, judged),
             Some((trial, on_trial)) => scan_with_trial(runtime, &mut self.seat, trial, on_trial, messages, judged),
+        }
+        if let Some(watch) = self.filter.flood_watch() {
+            let Parts { pack, policy, .. } = self.seat.generation.parts();
+            let mut opened = None;
+            for (at, (message, judged)) in messages.iter().zip(judged.iter_mut()).enumerate() {
+                judged.flood = watch.see(message, deliveries.get(at).copied().unwrap_or_default());
+                if judged.flood.is_flood() {
+                    let pack = opened.get_or_insert_with(|| pack.pack());
+                    let action = judged.flood.action(pack, policy, message);
+                    judged.verdict.action = judged.verdict.action.max(action);
+                }
+            }
         }
         if let Some(strikes) = self.filter.strikes() {
             let now = Instant::now();
@@ -173,6 +194,7 @@ impl Seat {
         for answer in judged.iter_mut() {
             answer.generation = self.generation.number();
             answer.failure = None;
+            answer.flood = FloodSigns::default();
         }
         let mut from = 0;
         while from < messages.len() {

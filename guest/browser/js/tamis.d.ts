@@ -7,7 +7,7 @@ export type Evidence =
   | "diacritic" | "style" | "invisible" | "separator" | "repeat" | "look-alike" | "variant" | "leet" | "encoded"
   | "misspelt" | "sound" | "alias";
 /** What was special about a scan. */
-export type Flag = "truncated" | "invalid_utf8" | "matches_capped";
+export type Flag = "truncated" | "invalid_utf8" | "matches_capped" | "no_signature" | "no_opt_out";
 
 /** One term found. */
 export interface Match {
@@ -33,13 +33,34 @@ export interface Match {
   action: Action;
 }
 
+/** How sure the model is, in per mille; together, how sure that it is one or the other. */
+export interface Confidence {
+  /** It wants to sell. */
+  advertising: number;
+  /** It wants to deceive. */
+  fraud: number;
+}
+
+/** Something that the model goes by. */
+export interface Reason {
+  /** Where it is, as in `Match`; all of the text for a signal. */
+  start: number;
+  end: number;
+  /** What it adds to the natural logarithm of the odds that the message is unwanted; below 0 if it speaks against it. */
+  weight: number;
+  /** What there is apart from words, such as `link` or `money`. Without it, the reason is what stands there. */
+  signal?: string;
+}
+
 /** The answer to a message: the same in a gateway and here. */
 export interface Verdict {
-  /** The strictest action of any match. */
+  /** The strictest action of any match, and of the model's confidence. */
   action: Action;
   /** At most 64, by place. */
   matches: readonly Match[];
   flags: readonly Flag[];
+  /** What the model thinks; undefined if the pack has none. */
+  confidence: Confidence | undefined;
   /** Which pack of this scanner judged, from 1. */
   generation: number;
 }
@@ -129,6 +150,8 @@ export class Scanner {
    * @throws TamisError `message-too-long`, `too-many-matches`
    */
   mask(message: string | Uint8Array, options?: ScanOptions): string;
+  /** What the model goes by in a message, the weightiest first, at most eight; for people, not for each keystroke. */
+  reasons(message: string | Uint8Array): Reason[];
   /** The verdict as bytes, spans in bytes of UTF-8: what a gateway's sandbox answers to the same message. */
   scanWire(message: string | Uint8Array, options?: ScanOptions): Uint8Array;
   /**

@@ -50,7 +50,7 @@ async function start(module) {
     }
     const wasm = await initWasm({ module_or_path: source });
     memory = wasm.memory;
-    tables = { actions: names("actions"), fields: names("fields"), flags: names("flags"), evidence: names("evidence") };
+    tables = { actions: names("actions"), fields: names("fields"), flags: names("flags"), evidence: names("evidence"), signals: names("signals") };
   } catch (error) {
     throw new TamisError("not-loaded", `the filter module did not load: ${error?.message ?? error}`, { cause: error });
   }
@@ -181,8 +181,24 @@ export class Scanner {
       action: tables.actions[packed & 0xff],
       matches: packed >>> 16 === 0 ? NONE : this.#matches(packed >>> 16),
       flags: setOf((packed >>> 8) & 0xff, tables.flags),
+      confidence: this.#confidence(),
       generation: this.#generation,
     };
+  }
+
+  reasons(message) {
+    const engine = this.#alive();
+    try {
+      const count = engine.reasons(this.#write(message), typeof message === "string");
+      const words = new Uint32Array(memory.buffer, engine.output(), count * 5).slice();
+      return Array.from({ length: count }, (_, index) => {
+        const [start, end, weight, signal] = words.subarray(index * 5, index * 5 + 5);
+        const reason = { start, end, weight: (weight | 0) / 1000 };
+        return tables.signals[signal] === undefined ? reason : { ...reason, signal: tables.signals[signal] };
+      });
+    } catch (thrown) {
+      throw typed(thrown);
+    }
   }
 
   mask(message, options) {
@@ -243,6 +259,11 @@ export class Scanner {
     const length = Math.min(Math.max(bytes, this.#view.length, 4096), INPUT_BYTES_MAX);
     const address = this.#engine.input(length);
     this.#view = new Uint8Array(memory.buffer, address, length);
+  }
+
+  #confidence() {
+    const packed = this.#engine.confidence();
+    return packed === 0xffffffff ? undefined : { advertising: packed & 0xffff, fraud: packed >>> 16 };
   }
 
   #matches(count) {

@@ -15,6 +15,8 @@ export class WorkerScanner {
   static start(pack: WorkerPack, options?: WorkerOptions): Promise<WorkerScanner>;
   scan(message: string | Uint8Array, options?: ScanOptions): Promise<Verdict>;
   mask(message: string | Uint8Array, options?: ScanOptions): Promise<string>;
+  /** What the model goes by in a message. */
+  reasons(message: string | Uint8Array): Promise<Reason[]>;
   smsLength(text: string): Promise<SmsLength>;
   /** On error the running pack stays. @returns the new generation */
   swap(pack: WorkerPack, options?: { signature?: string }): Promise<number>;

@@ -46,6 +46,10 @@ export class WorkerScanner {
     return this.#call("mask", [message, options]);
   }
 
+  reasons(message) {
+    return this.#call("reasons", [message]);
+  }
+
   smsLength(text) {
     return this.#call("smsLength", [text]);
   }

@@ -29,6 +29,7 @@ const methods = {
   },
   scan: (message, options) => scanner.scan(message, options),
   mask: (message, options) => scanner.mask(message, options),
+  reasons: (message) => scanner.reasons(message),
   smsLength,
 };
 

@@ -3,6 +3,7 @@
 
 use minisign_verify::{PublicKey, Signature};
 use self_cell::self_cell;
+use tamis_guest::spam::{Confidence, Reason, Signal};
 use tamis_guest::wire::{MESSAGE_BYTES_MAX, verdict_bytes};
 use tamis_guest::{
     Action, ChannelId, DecodeError, Field, Kit, KitError, Message, Pack, PackBytes, Policy, SmsAlphabet, Span, TermId,
@@ -19,6 +20,8 @@ const INPUT_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 4;
 const MASK_ROUNDS_MAX: usize = 32;
 /// Numbers a match takes in the output.
 const MATCH_WORDS: usize = 5;
+/// Most reasons of the model.
+const REASONS_MAX: usize = 8;
 
 self_cell! {
     /// Bytes, and the pack that is read in them.
@@ -127,6 +130,36 @@ impl Engine {
         }
         let count = u32::try_from(verdict.matches.len()).unwrap_or(u32::MAX);
         u32::from(verdict.action as u8) | u32::from(verdict.flags.0) << 8 | count << 16
+    }
+
+    /// What the model said of the last message, in per mille: advertising, and fraud << 16. `u32::MAX` if the pack has
+    /// no model.
+    #[must_use]
+    pub fn confidence(&self) -> u32 {
+        if self.scanner.borrow_owner().borrow_dependent().model().is_none() {
+            return u32::MAX;
+        }
+        let Confidence { advertising, fraud } = self.verdict.confidence;
+        u32::from(advertising) | u32::from(fraud) << 16
+    }
+
+    /// What the model goes by in the first `length` bytes of the input, the weightiest first. Returns how many
+    /// reasons are in the output, five numbers each: start, end, thousandths of the odds' logarithm (as `i32`), and
+    /// the number of the signal or `u32::MAX` for words of the text; the last is 0.
+    pub fn reasons(&mut self, length: usize, utf16: bool) -> u32 {
+        let text = self.input.get(..length).unwrap_or_default();
+        self.output.clear();
+        let Some(model) = self.scanner.borrow_owner().borrow_dependent().model() else { return 0 };
+        let reasons = model.reasons(text, b"", REASONS_MAX);
+        for Reason { signal, span, weight } in &reasons {
+            let signal = signal.map_or(u32::MAX, |signal| signal as u32);
+            self.output.extend([span.start, span.end, weight.cast_unsigned(), signal, 0]);
+        }
+        if utf16 {
+            to_utf16(text, &mut self.output);
+        }
+        // There are no more than asked for.
+        reasons.len() as u32
     }
 
     /// Address of the matches of the last scan: five numbers each, start, end, term, evidence, action.
@@ -296,7 +329,8 @@ pub fn sms(text: &str) -> Vec<u32> {
     numbers.into_iter().map(|number| u32::try_from(number).unwrap_or(u32::MAX)).collect()
 }
 
-/// Names of what the numbers in verdicts stand for: actions, flags and evidence, in the order of their numbers or bits.
+/// Names of what the numbers in verdicts stand for: actions, flags, signals and evidence, in the order of their
+/// numbers or bits.
 #[must_use]
 #[wasm_bindgen]
 pub fn names(of: &str) -> Vec<String> {
@@ -306,6 +340,7 @@ pub fn names(of: &str) -> Vec<String> {
     match of {
         "actions" => Action::ALL.iter().map(|action| action.name().to_owned()).collect(),
         "fields" => Field::ALL.iter().map(|field| field.name().to_owned()).collect(),
+        "signals" => Signal::ALL.iter().map(|signal| signal.name().to_owned()).collect(),
         "flags" => bits(8, &|bit| VerdictFlags(bit as u8).names().collect()),
         _ => bits(16, &|bit| tamis_guest::Evidence(bit as u16).names().collect()),
     }

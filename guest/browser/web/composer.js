@@ -5,6 +5,8 @@ import { scanUpload } from "./tamis/upload.js";
 import { categoryText, lang, make, marked, number, onLanguage, percent, size, speak, words } from "./words.js";
 
 const DEBOUNCE_MS = 120;
+/** Confidence of the model from which on its reasons are shown, in per mille. */
+const SURE = 500;
 /** Longest text that is marked as one types, in units; laying out a longer one twice would hold up the typing. */
 const MARKED_MAX = 50_000;
 const EXAMPLES = {
@@ -23,6 +25,7 @@ let scanner;
 let verdict;
 let shown = "";
 let masked = "";
+let ofModel = [];
 let length;
 let notice;
 let asked = 0;
@@ -74,8 +77,10 @@ async function judge() {
   try {
     const [answer, sms] = await Promise.all([scanner.scan(text, options), scanner.smsLength(text)]);
     const hidden = answer.action === "mask" ? await scanner.mask(text, options) : "";
+    const isSure = unwanted(answer) >= SURE;
+    const why = isSure ? await scanner.reasons(text) : [];
     if (mine !== asked) return;
-    [verdict, shown, masked, length] = [answer, text, hidden, sms];
+    [verdict, shown, masked, length, ofModel] = [answer, text, hidden, sms, why];
   } catch (error) {
     if (mine !== asked) return;
     verdict = undefined;
@@ -101,7 +106,7 @@ function show() {
     status.replaceChildren(all.verdicts[verdict.action], ...notes.map((note) => make("small", {}, note)));
   }
   mirror();
-  $("reasons").replaceChildren(...(verdict === undefined || isEmpty ? [] : reasons(verdict, shown)));
+  $("reasons").replaceChildren(...(verdict === undefined || isEmpty ? [] : [...reasons(verdict, shown), ...modelReason(verdict, shown)]));
   const isChat = $("channel").value === "chat";
   $("length").textContent = length === undefined || isEmpty ? "" : isChat ? all.characters(number(shown.length)) : all.sms(length);
   const labels = { flag: all.sendAnyway, mask: all.sendMasked, hold: all.sendHold, block: all.sendBlock };
@@ -128,6 +133,24 @@ function mirror() {
   }
   $("mirror").replaceChildren(...marked(text, matches), "\n");
   $("mirror").scrollTop = box.scrollTop;
+}
+
+const unwanted = ({ confidence }) => (confidence?.advertising ?? 0) + (confidence?.fraud ?? 0);
+
+/** What the model thinks, if it is sure, and the words that it goes by. */
+function modelReason(answer, text) {
+  if (unwanted(answer) < SURE) return [];
+  const all = words();
+  const { advertising, fraud } = answer.confidence;
+  const said = ofModel.filter(({ weight, signal }) => weight > 0 && signal === undefined).map(({ start, end }) => text.slice(start, end));
+  return [
+    make(
+      "li",
+      {},
+      make("h3", {}, all.model(fraud > advertising), make("span", { class: "badge flag" }, `${Math.round(unwanted(answer) / 10)} %`)),
+      make("p", { class: "quiet" }, all.modelWords([...new Set(said)].slice(0, 5).join(all.and))),
+    ),
+  ];
 }
 
 function reasons({ matches }, text) {

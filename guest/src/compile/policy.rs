@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::format;
 use std::string::String;
+use std::time::Duration;
 use std::vec::Vec;
 
 use serde::Deserialize;
@@ -14,7 +15,7 @@ use super::diagnostic::{Finding, Level};
 use super::protected::{Protected, ProtectedTable};
 use super::schema::shortened;
 use super::{Taxonomy, check_format, toml_error};
-use crate::{Action, Field, MarketingPolicy, ModelPolicy, Policy, Threshold};
+use crate::{Action, Field, FloodPolicy, MarketingPolicy, ModelPolicy, Policy, Threshold};
 
 /// What a message gets when the filter itself fails on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize)]
@@ -51,6 +52,7 @@ pub struct PolicySource {
     breakers: BreakerLimits,
     /// The categories that overrides and floors name, and what is said of each that the taxonomy does not know.
     named: Vec<(String, Diagnostic)>,
+    flood: Option<FloodPolicy>,
 }
 
 #[derive(Deserialize)]
@@ -66,6 +68,69 @@ struct PolicyFile {
     model: Option<Spanned<ModelTable>>,
     protected: Option<ProtectedTable>,
     breakers: Option<Spanned<BreakerLimits>>,
+    flood: Option<FloodTable>,
+}
+
+/// What makes a flood. A table without keys means the defaults; without a table, none is looked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FloodTable {
+    window_s: Option<Spanned<u32>>,
+    sender_messages_max: Option<Spanned<u32>>,
+    sender_recipients_max: Option<Spanned<u32>>,
+    campaign_window_s: Option<Spanned<u32>>,
+    campaign_messages_max: Option<Spanned<u32>>,
+    campaign_senders_max: Option<Spanned<u32>>,
+    senders_max: Option<Spanned<u32>>,
+    campaigns_max: Option<Spanned<u32>>,
+    #[serde(default)]
+    exempt: Vec<Spanned<String>>,
+}
+
+/// Longest window, in seconds: a day.
+const FLOOD_WINDOW_S_MAX: u32 = 86_400;
+/// Most of what is counted exactly.
+const FLOOD_COUNT_MAX: u32 = 1_000_000;
+/// Most different ones that can be told from more.
+const FLOOD_DIFFERENT_MAX: u32 = 1_000;
+/// Most that is remembered: a gigabyte.
+const FLOOD_REMEMBERED_MAX: u32 = 1_000_000;
+
+impl FloodTable {
+    /// The policy; `find` is called with the place of what cannot be, and why.
+    fn policy(&self, mut find: impl FnMut(usize, String)) -> FloodPolicy {
+        let usual = FloodPolicy::default();
+        let mut of = |value: &Option<Spanned<u32>>, usual: u32, most: u32| match value {
+            None => usual,
+            Some(value) => {
+                if !(1..=most).contains(value.get_ref()) {
+                    find(value.span().start, format!("this is from 1 to {most}"));
+                }
+                *value.get_ref()
+            }
+        };
+        let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+        let window = of(&self.window_s, seconds(usual.window), FLOOD_WINDOW_S_MAX);
+        let campaign_window = of(&self.campaign_window_s, seconds(usual.campaign_window), FLOOD_WINDOW_S_MAX);
+        let policy = FloodPolicy {
+            window: Duration::from_secs(window.into()),
+            sender_messages_max: of(&self.sender_messages_max, usual.sender_messages_max, FLOOD_COUNT_MAX),
+            sender_recipients_max: of(&self.sender_recipients_max, usual.sender_recipients_max, FLOOD_DIFFERENT_MAX),
+            campaign_window: Duration::from_secs(campaign_window.into()),
+            campaign_messages_max: of(&self.campaign_messages_max, usual.campaign_messages_max, FLOOD_COUNT_MAX),
+            campaign_senders_max: of(&self.campaign_senders_max, usual.campaign_senders_max, FLOOD_DIFFERENT_MAX),
+            senders_max: of(&self.senders_max, usual.senders_max, FLOOD_REMEMBERED_MAX),
+            campaigns_max: of(&self.campaigns_max, usual.campaigns_max, FLOOD_REMEMBERED_MAX),
+            exempt: self.exempt.iter().map(|sender| sender.get_ref().clone()).collect(),
+        };
+        for sender in &self.exempt {
+            let name = sender.get_ref().strip_suffix('*').unwrap_or(sender.get_ref());
+            if name.is_empty() || name.contains('*') {
+                find(sender.span().start, "a sender that is exempt is a name, or its beginning and `*`".into());
+            }
+        }
+        policy
+    }
 }
 
 /// What follows from the confidence of the model.
@@ -334,6 +399,12 @@ impl PolicySource {
             let help = "leave it out for the default; a breaker is not switched off";
             diagnostics.push(Finding::error("T001", format!("`{key}` is {range}"), help).at(path, text, at));
         }
+        let flood = file.flood.as_ref().map(|table| {
+            table.policy(|at, what| {
+                let finding = Finding::error("T001", what, "leave the key out for the default");
+                diagnostics.push(finding.at(path, text, at));
+            })
+        });
         let usable = diagnostics.iter().all(|found| found.level != Level::Error);
         // The default channel has number 0.
         let mut channels: Vec<_> = file.channels.into_iter().collect();
@@ -342,17 +413,19 @@ impl PolicySource {
         let overrides = file.overrides.into_iter().map(Spanned::into_inner).collect();
         let floors = file.floors.into_iter().map(Spanned::into_inner).collect();
         let breakers = file.breakers.map(Spanned::into_inner).unwrap_or_default();
-        (usable.then_some(PolicySource { channels, overrides, floors, protected, breakers, named, model }), diagnostics)
+        let source = PolicySource { channels, overrides, floors, protected, breakers, named, model, flood };
+        (usable.then_some(source), diagnostics)
     }
 
-    /// The policy with another below it: a tenant's with that of the platform, whose floors, protected names and
-    /// breakers hold as well. Of several floors the strictest holds, so that a layer can make things stricter and never
+    /// The policy with another below it: a tenant's with that of the platform, whose floors, protected names,
+    /// breakers and limits of floods hold as well. Of several floors the strictest holds, so that a layer can make things stricter and never
     /// milder; breakers are the platform's alone, as they take back what judges every tenant.
     #[must_use]
     pub fn above(mut self, platform: &PolicySource) -> PolicySource {
         self.floors.extend_from_slice(&platform.floors);
         self.protected.extend(&platform.protected);
         self.breakers = platform.breakers;
+        self.flood = platform.flood.clone().or(self.flood);
         self
     }
 
@@ -388,7 +461,7 @@ impl PolicySource {
         let lists = Policy::from_fn(channels, categories.len(), |channel, field, category, severity| {
             self.row(channel, categories[category], field, severity).action
         });
-        lists.with_model(self.model.policy(), marketing.collect())
+        lists.with_model(self.model.policy(), marketing.collect()).with_flood(self.flood.clone())
     }
 
     /// What decides about a match of that category and severity, 1 to 4, on a channel by its number.

@@ -194,10 +194,13 @@ impl LinkFinder {
         }
         if let Some(decoded) = decoded {
             for char in decoded {
-                match host_character(char as u32) {
-                    HostCharacter::Is(char) => self.host.push(char),
-                    HostCharacter::Nothing | HostCharacter::End => {}
-                }
+                // Who registers a name with an accent means it, as nobody does who types one: only letters of other
+                // alphabets are read.
+                let is_accented = matches!(char, '\u{C0}'..'\u{250}' | '\u{1E00}'..'\u{1F00}');
+                self.host.push(match host_character(char as u32) {
+                    HostCharacter::Is(read) if !is_accented => read,
+                    _ => char,
+                });
                 push_unread(&mut self.unread, char as u32);
             }
         } else {

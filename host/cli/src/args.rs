@@ -162,8 +162,9 @@ pub(crate) enum CheckFormat {
     Ndjson,
 }
 
-/// Judges messages: one a line, or JSON Lines `{"id", "text", "field", "channel", "sender"}`, of which
-/// only `text` is needed. Which of the two is told from the first line of each file.
+/// Judges messages: one a line, or JSON Lines `{"id", "text", "field", "channel", "sender", "recipient", "time"}`, of
+/// which only `text` is needed. Which of the two is told from the first line of each file. Floods are looked for if
+/// the policy has a table `[flood]`; `time`, in seconds, is for messages that are not of now.
 #[derive(Debug, ArgGroup)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct CheckArgs {

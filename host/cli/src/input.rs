@@ -4,11 +4,13 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use serde_json::Value;
 use tamis_guest::{Field, Message, Policy};
+use tamis_host::Delivery;
 
 /// Longest line that is kept; a text may be that long escaped and still be within the scan's limit.
 const LINE_BYTES_MAX: usize = 16 << 20;
@@ -24,18 +26,27 @@ pub(crate) struct Line {
     pub(crate) field: Field,
     pub(crate) channel: Option<String>,
     pub(crate) sender: String,
+    pub(crate) recipient: String,
+    /// When it was sent, by the sender's clock.
+    pub(crate) time: Option<Duration>,
 }
 
 impl Line {
     /// A message body without circumstances.
     pub(crate) fn plain(id: Value, text: Vec<u8>) -> Line {
-        Line { id, text, field: Field::Body, channel: None, sender: String::new() }
+        let (sender, recipient) = (String::new(), String::new());
+        Line { id, text, field: Field::Body, channel: None, sender, recipient, time: None }
     }
 
     /// The message, with the channel as `policy` numbers it.
     pub(crate) fn message<'a>(&'a self, policy: &Policy) -> Message<'a> {
         let channel = self.channel.as_ref().map(|name| policy.channel(name)).unwrap_or_default();
         Message { text: &self.text, field: self.field, channel, sender: self.sender.as_bytes() }
+    }
+
+    /// Where it goes, and when.
+    pub(crate) fn delivery(&self) -> Delivery<'_> {
+        Delivery { recipient: self.recipient.as_bytes(), at: self.time }
     }
 }
 
@@ -47,6 +58,9 @@ struct JsonLine {
     field: Option<String>,
     channel: Option<String>,
     sender: Option<String>,
+    recipient: Option<String>,
+    /// In seconds, of any clock.
+    time: Option<f64>,
 }
 
 /// Reads one file of messages.
@@ -160,12 +174,18 @@ impl Input {
                 if let Some((name, None)) = field {
                     problem(format!("unknown field `{name}`, judged as `body`; fields are body, name, upload"));
                 }
+                let time = line.time.map(|seconds| (seconds, Duration::try_from_secs_f64(seconds)));
+                if let Some((seconds, Err(_))) = time {
+                    problem(format!("time {seconds}, taken for now; `time` is in seconds, from 0 on"));
+                }
                 Some(Line {
                     id: line.id.unwrap_or(place),
                     text: line.text.into_bytes(),
                     field: field.and_then(|(_, field)| field).unwrap_or_default(),
                     channel: line.channel,
                     sender: line.sender.unwrap_or_default(),
+                    recipient: line.recipient.unwrap_or_default(),
+                    time: time.and_then(|(_, time)| time.ok()),
                 })
             }
         }

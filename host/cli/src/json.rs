@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tamis_guest::spam::Confidence;
 use tamis_guest::{Action, Match, Pack, Policy, mask_message};
-use tamis_host::Judged;
+use tamis_host::{FloodReason, FloodSigns, Judged};
 
 use crate::input::Line;
 
@@ -22,6 +22,9 @@ pub(crate) struct VerdictJson<'a> {
     /// What the model thinks, in per mille; nothing if the pack has no model.
     #[serde(skip_serializing_if = "Option::is_none")]
     confidence: Option<ConfidenceJson>,
+    /// The limits of floods that it passed; the category is `spam.flood`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flood: Option<FloodJson>,
     generation: u64,
     /// The text with what must not be shown masked; only where the action is `mask`. Without it such a
     /// message has more matches than a verdict holds, and should be held.
@@ -40,6 +43,30 @@ pub(crate) struct VerdictJson<'a> {
 struct ConfidenceJson {
     advertising: u16,
     fraud: u16,
+}
+
+/// What many messages together show: which limits are passed, and the counts within the windows of the policy.
+#[derive(Debug, Serialize)]
+struct FloodJson {
+    reasons: Vec<&'static str>,
+    severity: u8,
+    sender_messages: u32,
+    sender_recipients: u32,
+    campaign_messages: u32,
+    campaign_senders: u32,
+}
+
+impl FloodJson {
+    fn new(signs: FloodSigns) -> Option<FloodJson> {
+        Some(FloodJson {
+            severity: signs.severity()? as u8,
+            reasons: signs.reasons().map(FloodReason::name).collect(),
+            sender_messages: signs.sender_messages,
+            sender_recipients: signs.sender_recipients,
+            campaign_messages: signs.campaign_messages,
+            campaign_senders: signs.campaign_senders,
+        })
+    }
 }
 
 /// One match.
@@ -84,6 +111,7 @@ impl<'a> VerdictJson<'a> {
                 let Confidence { advertising, fraud } = judged.verdict.confidence;
                 ConfidenceJson { advertising, fraud }
             }),
+            flood: FloodJson::new(judged.flood),
             generation: judged.generation,
             masked: (judged.verdict.action == Action::Mask && judged.failure.is_none())
                 .then(masked)

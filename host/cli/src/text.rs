@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Diagnostic, Level};
 use tamis_guest::spam::Confidence;
 use tamis_guest::{Action, Evidence, Match, Pack, Severity, Span, TermId};
-use tamis_host::Judged;
+use tamis_host::{FLOOD_CATEGORY, FloodReason, Judged};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
@@ -58,6 +58,19 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
         writeln!(out, "   = the filter failed on this message: {failure}")?;
     }
 
+    if let Some(severity) = judged.flood.severity() {
+        let about = judged.flood.reasons().map(|reason| {
+            let number = count(judged.flood.count(reason).into());
+            match reason {
+                FloodReason::SenderMessages => format!("{number} messages of its sender"),
+                FloodReason::SenderRecipients => format!("{number} recipients of its sender"),
+                FloodReason::CampaignMessages => format!("{number} messages that say the same"),
+                FloodReason::CampaignSenders => format!("{number} senders that say the same"),
+            }
+        });
+        let about: Vec<String> = about.collect();
+        writeln!(out, "   = {FLOOD_CATEGORY}, severity {}: {} of late", severity as u8, about.join(", "))?;
+    }
     if let Some(model) = pack.model().filter(|_| judged.verdict.confidence.unwanted() >= SURE) {
         let Confidence { advertising, fraud } = judged.verdict.confidence;
         let percent = |per_mille: u16| f64::from(per_mille) / 10.0;

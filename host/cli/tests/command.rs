@@ -305,6 +305,77 @@ fn lists_are_replaced_while_messages_flow() {
 }
 
 #[test]
+fn a_model_is_replaced_while_messages_flow() {
+    let folder = Folder::new("watch-model");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wordlists");
+    let model = fs::read(shipped.join("model.bin")).unwrap();
+    folder.write("lists/taxonomy.toml", fs::read(shipped.join("taxonomy.toml")).unwrap());
+    let list = "format = 1\nlist = { id = \"custom\" }\n[[group]]\nname = \"test\"\nreason = \"made up\"\n\
+                category = \"custom\"\nseverity = 2\nterms = \"zorkblat\"\n";
+    folder.write("lists/en/custom.toml", list);
+    let lists = folder.path("lists");
+    let mut child = tamis(&["check", "--lists", &lists, "--watch", "--format", "ndjson"]).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let mut verdicts = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut fraud_of_generation = |wanted: u64| {
+        let patience = Instant::now() + Duration::from_secs(20);
+        loop {
+            writeln!(stdin, "URGENT! You have won a 2000 pound prize, call 09061701461 now to claim").unwrap();
+            let verdict: Value = serde_json::from_str(&verdicts.next().unwrap().unwrap()).unwrap();
+            if verdict["generation"] == wanted {
+                return verdict["confidence"]["fraud"].as_u64();
+            }
+            assert!(Instant::now() < patience, "generation {wanted} never came");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    assert_eq!(fraud_of_generation(1), None);
+    folder.write("lists/model.bin", &model);
+    assert!(fraud_of_generation(2).is_some_and(|fraud| fraud > 500));
+    // One that cannot be used changes nothing.
+    folder.write("lists/model.bin", &model[..model.len() / 2]);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(fraud_of_generation(2).is_some());
+    fs::remove_file(folder.path("lists/model.bin")).unwrap();
+    assert_eq!(fraud_of_generation(3), None);
+
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    for part in ["model.bin", "not a model", "tamis model train", "the running generation goes on"] {
+        assert!(stderr(&output).contains(part), "no `{part}` in: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn floods_are_told_where_the_policy_asks_for_them() {
+    let folder = Folder::new("flood");
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wordlists/policy.toml");
+    let policy = fs::read_to_string(shipped).unwrap();
+    let with = folder.write("flood.toml", policy.replace("\n[model]", "\n[flood]\nsender_messages_max = 3\n\n[model]"));
+    let without = folder.write("plain.toml", policy);
+    let line = |number: u32, second: f64| {
+        format!("{{\"text\":\"see you {number}\",\"sender\":\"a\",\"recipient\":\"r{number}\",\"time\":{second}}}\n")
+    };
+    let fast: String = (0..5).map(|number| line(number, 0.5)).collect();
+    let slow: String = (0..5).map(|number| line(number, 60.0 * f64::from(number))).collect();
+    let verdicts =
+        |policy: &str, messages: &str| json_lines(&run(&["check", "--policy", policy, "--format", "ndjson"], messages));
+    for (policy, messages) in [(&without, &fast), (&with, &slow)] {
+        assert!(verdicts(policy, messages).iter().all(|verdict| verdict["action"] == "allow"));
+    }
+    let of_fast = verdicts(&with, &fast);
+    assert_eq!(of_fast[2]["flood"], Value::Null);
+    assert_eq!(of_fast[3]["action"], "flag");
+    assert_eq!(of_fast[4]["flood"]["reasons"], serde_json::json!(["sender_messages"]));
+    assert_eq!((&of_fast[4]["flood"]["sender_messages"], &of_fast[4]["flood"]["severity"]), (&5.into(), &2.into()));
+    let output = run(&["check", "--policy", &with], &fast);
+    let told = "= spam.flood, severity 2: 4 messages of its sender of late";
+    assert!(stdout(&output).contains(told), "{}", stdout(&output));
+    let output = run(&["check", "--policy", &with], "{\"text\":\"hi\",\"time\":-1}\n");
+    assert!(stderr(&output).contains("time -1") && output.status.code() == Some(2), "{}", stderr(&output));
+}
+
+#[test]
 fn a_module_is_replaced_while_messages_flow() {
     let folder = Folder::new("module");
     let module = folder.write("filter.wasm", tamis_host::default_module());

@@ -21,6 +21,7 @@ pub struct BundleBuilder {
     files: Vec<TextFile>,
     policy: Option<String>,
     module: Option<Vec<u8>>,
+    model: Option<Vec<u8>>,
     tests: Vec<SelfTest>,
 }
 
@@ -29,10 +30,10 @@ impl BundleBuilder {
     #[must_use]
     pub fn new(name: &str, sequence: u64, created: u64, expires: u64) -> BundleBuilder {
         let manifest = Manifest::new(name, sequence, created, expires);
-        BundleBuilder { manifest, files: Vec::new(), policy: None, module: None, tests: Vec::new() }
+        BundleBuilder { manifest, files: Vec::new(), policy: None, module: None, model: None, tests: Vec::new() }
     }
 
-    /// Takes taxonomy, lists, policy, and the lists' own tests from a folder such as `wordlists/`.
+    /// Takes taxonomy, lists, policy, model, and the lists' own tests from a folder such as `wordlists/`.
     ///
     /// # Errors
     /// If it cannot be read, or a list is not TOML.
@@ -48,6 +49,10 @@ impl BundleBuilder {
         let policy = folder.join("policy.toml");
         if policy.is_file() {
             self.policy = Some(read(&policy)?);
+        }
+        let model = folder.join(crate::sources::MODEL_FILE);
+        if model.is_file() {
+            self.model = Some(fs::read(&model).map_err(|error| LoadError::Read { path: model, error })?);
         }
         self.tests.extend(list_tests(&self.files)?);
         Ok(self)
@@ -68,6 +73,12 @@ impl BundleBuilder {
     /// Adds a filter module. Without one, a host uses its own.
     pub fn module(&mut self, wasm: Vec<u8>) -> &mut BundleBuilder {
         self.module = Some(wasm);
+        self
+    }
+
+    /// Sets the model. Without one, nothing tells advertising and fraud but the lists.
+    pub fn model(&mut self, bytes: Vec<u8>) -> &mut BundleBuilder {
+        self.model = Some(bytes);
         self
     }
 
@@ -100,6 +111,9 @@ impl BundleBuilder {
         }
         if let Some(module) = &self.module {
             put(PartKind::Module, module.clone());
+        }
+        if let Some(model) = &self.model {
+            put(PartKind::Model, model.clone());
         }
         let compiled = content.compile()?;
         let bytes = tamis_guest::PackBytes::from(compiled.pack);

@@ -76,9 +76,10 @@ impl Content {
             .filter(|file| !is_taxonomy(file))
             .map(|file| ListSource { path: &file.path, text: &file.text })
             .collect();
+        let model = self.part(PartKind::Model).map(|bytes| ("the model", bytes));
         let policy = self.policy()?;
         let protected = policy.as_ref().map(|policy| policy.protected().clone()).unwrap_or_default();
-        let (pack, diagnostics) = compile::compile_with(&lists, &protected, &taxonomy, crate::today(), None);
+        let (pack, diagnostics) = compile::compile_with(&lists, &protected, &taxonomy, crate::today(), model);
         warnings.extend(diagnostics);
         if warnings.iter().any(|found| found.level == Level::Error) {
             return Err(LoadError::Lists(warnings).into());

@@ -24,6 +24,10 @@ impl Bundle {
             if old == new {
                 return Body::Same;
             }
+            // Told as lines, it would get a line end at its end.
+            if !new.ends_with(b"\n") {
+                return body.clone();
+            }
             let changes = pack(&changes(old, new));
             let is_longer = matches!(body, Body::Whole(whole) if whole.len() <= changes.len());
             if is_longer { body.clone() } else { Body::Changes(changes) }

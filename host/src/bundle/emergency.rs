@@ -195,7 +195,7 @@ impl Emergency {
                     let lines = tests.iter().map(|test| serde_json::to_string(test).unwrap_or_default() + "\n");
                     *bytes = lines.collect::<String>().into_bytes();
                 }
-                PartKind::Policy | PartKind::Module => {}
+                PartKind::Policy | PartKind::Module | PartKind::Model => {}
             }
         }
         Ok(changed)

@@ -63,18 +63,21 @@ pub enum PartKind {
     Tests,
     /// A filter module.
     Module,
+    /// The model that tells advertising and fraud.
+    Model,
 }
 
 impl PartKind {
     /// All kinds, in their order.
-    pub const ALL: [PartKind; 4] = [PartKind::Lists, PartKind::Policy, PartKind::Tests, PartKind::Module];
+    pub const ALL: [PartKind; 5] =
+        [PartKind::Lists, PartKind::Policy, PartKind::Tests, PartKind::Module, PartKind::Model];
 
     /// The role a key needs to sign it.
     #[must_use]
     pub fn role(self) -> Role {
         match self {
-            // Who may change what is found may change what should be.
-            PartKind::Lists | PartKind::Tests => Role::Lists,
+            // Who may change what is found may change what should be. A model is data, as lists are.
+            PartKind::Lists | PartKind::Tests | PartKind::Model => Role::Lists,
             PartKind::Policy => Role::Policy,
             PartKind::Module => Role::Module,
         }
@@ -88,6 +91,7 @@ impl fmt::Display for PartKind {
             PartKind::Policy => "policy",
             PartKind::Tests => "tests",
             PartKind::Module => "module",
+            PartKind::Model => "model",
         })
     }
 }

@@ -17,7 +17,7 @@ const KEYS_MAX: usize = 32;
 pub enum Role {
     /// The next trust file.
     Root,
-    /// Lists, taxonomy and tests.
+    /// Lists, taxonomy, tests and the model.
     Lists,
     /// Policies.
     Policy,

@@ -42,6 +42,9 @@ pub(crate) struct Decision<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
     pub(crate) strikes: u32,
+    /// Limits of floods that it passed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) flood: Vec<&'static str>,
     /// Records that were lost before this one since the last.
     pub(crate) lost: u64,
     pub(crate) retention: &'static str,
@@ -100,6 +103,7 @@ pub(crate) struct Noted {
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<String>,
     pub(crate) strikes: u32,
+    pub(crate) flood: crate::FloodSigns,
     pub(crate) at: std::time::SystemTime,
     pub(crate) message_hmac: String,
     pub(crate) sender_hmac: Option<String>,
@@ -150,6 +154,7 @@ impl Noted {
             flags: self.verdict.flags.names().collect(),
             failure: self.failure.clone(),
             strikes: self.strikes,
+            flood: self.flood.reasons().map(crate::FloodReason::name).collect(),
             lost,
             retention: "decision",
             prev,

@@ -171,6 +171,7 @@ impl Log {
             verdict: verdict.clone(),
             failure: judged.failure.as_ref().map(ToString::to_string),
             strikes: judged.strikes,
+            flood: judged.flood,
             at: SystemTime::now(),
             message_hmac: key.hash(message.text),
             sender_hmac: (!message.sender.is_empty()).then(|| key.hash(message.sender)),

@@ -133,7 +133,8 @@ fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<tamis_host::Judge
     worker.follow();
     let generation = worker.generation().clone();
     let messages: Vec<_> = lines.iter().map(|line| line.message(&generation.parts().policy)).collect();
-    worker.scan_pinned(&messages, judged);
+    let deliveries: Vec<_> = lines.iter().map(Line::delivery).collect();
+    worker.scan_pinned_to(&messages, &deliveries, judged);
     if let Some(log) = log {
         for (message, judged) in messages.iter().zip(judged.iter()) {
             log.note(&generation, message, judged);
@@ -187,6 +188,7 @@ impl Report {
             match self.format {
                 CheckFormat::Text
                     if action == Action::Allow
+                        && !judged.flood.is_flood()
                         && judged.verdict.matches.is_empty()
                         && judged.verdict.shadow.is_empty() => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,

@@ -8,9 +8,12 @@ use std::path::Path;
 
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
+use tamis_guest::spam::SPAM_BYTES_MAX;
 
 /// Longest line that is read, in bytes.
 const LINE_BYTES_MAX: usize = 64 << 10;
+/// Most text that is kept of one file, in bytes: learning takes some thirty times as much memory.
+const FILE_BYTES_MAX: usize = 16 << 20;
 /// Most messages that are kept of one file; of more, a sample by the seed.
 pub(crate) const FILE_MESSAGES_MAX: usize = 60_000;
 /// Most that are kept of a file of prose to learn from.
@@ -114,6 +117,8 @@ pub(crate) fn read(
     let mut reader = BufReader::with_capacity(1 << 20, file);
     let mut random = Random::new(seed ^ source as u64);
     let mut kept: Vec<(u64, Example)> = Vec::new();
+    // Messages with a smaller number than this are kept.
+    let (mut limit, mut kept_bytes) = (u64::MAX, 0);
     let (mut bytes, mut number, mut wrong, mut problems) = (Vec::new(), 0u64, 0u64, Vec::new());
     loop {
         bytes.clear();
@@ -127,10 +132,19 @@ pub(crate) fn read(
             }
             Err(format!("longer than {LINE_BYTES_MAX} bytes"))
         } else {
-            parse(bytes.trim_ascii(), source, fixed, &mut random)
+            let line = if number == 1 { bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes) } else { &bytes };
+            parse(line.trim_ascii(), source, fixed, &mut random)
         };
         match parsed {
-            Ok(examples) => kept.extend(examples.into_iter().map(|example| (random.next(), example))),
+            Ok(examples) => {
+                for example in examples {
+                    let number = random.next();
+                    if number < limit {
+                        kept_bytes += example.text.len();
+                        kept.push((number, example));
+                    }
+                }
+            }
             Err(problem) => {
                 wrong += 1;
                 if problems.len() < PROBLEMS_MAX {
@@ -138,8 +152,10 @@ pub(crate) fn read(
                 }
             }
         }
-        if kept.len() >= 2 * most {
-            sample(&mut kept, most);
+        if kept.len() >= 2 * most || kept_bytes > FILE_BYTES_MAX {
+            let half = (kept.len() / 2).min(most);
+            limit = sample(&mut kept, half);
+            kept_bytes = kept.iter().map(|(_, example)| example.text.len()).sum();
         }
     }
     if wrong > 0 {
@@ -156,11 +172,12 @@ pub(crate) fn read(
     Ok(kept.into_iter().map(|(_, example)| example).collect())
 }
 
-/// Keeps those with the smallest numbers, in the order they were read.
-fn sample(kept: &mut Vec<(u64, Example)>, most: usize) {
+/// Keeps those with the smallest numbers, in the order they were read. Returns the number that all of them are below.
+fn sample(kept: &mut Vec<(u64, Example)>, most: usize) -> u64 {
     let mut numbers: Vec<u64> = kept.iter().map(|(number, _)| *number).collect();
     let (_, &mut limit, _) = numbers.select_nth_unstable(most);
     kept.retain(|(number, _)| *number < limit);
+    limit
 }
 
 fn parse(line: &[u8], source: usize, fixed: Option<Label>, random: &mut Random) -> Result<Vec<Example>, String> {
@@ -204,8 +221,8 @@ fn clean(text: &str, random: &mut Random) -> String {
     while let Some(at) = text.find("<URL>") {
         text.replace_range(at..at + 5, "http://example.com/");
     }
-    // A pound sign that was lost on the way.
-    let characters: Vec<char> = text.chars().collect();
+    // A pound sign that was lost on the way. What the model does not read need not be kept.
+    let characters: Vec<char> = text.chars().take(SPAM_BYTES_MAX).collect();
     let lost = |at: usize| characters[at] == '\u{FFFD}' && characters.get(at + 1).is_some_and(char::is_ascii_digit);
     (0..characters.len()).map(|at| if lost(at) { '£' } else { characters[at] }).collect()
 }

@@ -3,11 +3,19 @@
 use std::fmt;
 
 use tamis_guest::Message;
-use tamis_guest::wire::{IN_BYTES, OUT_BYTES, OUT_HEADER, read_verdict, write_batch};
+use tamis_guest::wire::{BATCH_MESSAGES_MAX, IN_BYTES, OUT_BYTES, OUT_HEADER, read_verdict, write_batch};
 use wasmtime::{Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
 
 use crate::filter::Generation;
 use crate::{Judged, Runtime, ScanFailure};
+
+/// Smallest page of the systems this runs on.
+const PAGE_BYTES: usize = 4096;
+/// Messages that make a fresh sandbox ready.
+const WARMING: [&str; 2] = [
+    "Hi, are we still on for lunch tomorrow at 12? Your parcel 8812 is out for delivery. Reply STOP to end.",
+    "明天下午三点在老地方见，记得带上次借的那本书，晚上一起吃饭。",
+];
 
 pub(crate) struct Instance {
     store: Store<StoreLimits>,
@@ -75,6 +83,18 @@ impl Instance {
         let terms_count = generation.parts().pack.pack().terms_count();
         let worn_bytes = memory_bytes - runtime.config().memory_bytes_max / 3;
         Ok(Instance { store, memory, scan, in_address, out_address, deadline_ticks, terms_count, worn_bytes })
+    }
+
+    /// The sandbox after it has touched what a scan touches, so that the first scan waits for no page; `None` if
+    /// it fails on that, which is then for a message to find out.
+    pub(crate) fn warmed(mut self) -> Option<Instance> {
+        let touched = self.memory.data(&self.store).iter().step_by(PAGE_BYTES).fold(0, |all: u8, &byte| all ^ byte);
+        std::hint::black_box(touched);
+        let messages: Vec<Message<'_>> =
+            WARMING.into_iter().cycle().take(BATCH_MESSAGES_MAX).map(Message::body).collect();
+        let mut judged = vec![Judged::default(); messages.len()];
+        let (_, failure) = self.scan(&messages, &mut judged);
+        failure.is_none().then_some(self)
     }
 
     /// Judges a batch that fits the areas. Returns how many verdicts stand, in `judged` from the first

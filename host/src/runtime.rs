@@ -1,6 +1,7 @@
 //! The process-wide part: the engine with its settings, the clock that ends calls, and the checks a
 //! module passes before it is compiled.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -11,7 +12,6 @@ use tamis_guest::wire::{ABI_SECTION, ABI_VERSION};
 use wasmparser::{Parser, Payload};
 use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
 
-use crate::instance::Instance;
 use crate::{LoadError, PackImage, RuntimeConfig, cache};
 
 /// How often the clock of the engine ticks. Ending a loop costs at most this more than the deadline.
@@ -23,17 +23,22 @@ const FUNCTION_BYTES_MAX: usize = 512 << 10;
 const LOCALS_MAX: u32 = 2_000;
 
 /// What all filters of a process share. Make one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     engine: Engine,
     config: RuntimeConfig,
-    /// Where instances go to be dropped, so that unmapping a large pack stops no scan.
-    graveyard: mpsc::Sender<Instance>,
+    /// Where instances and generations go to be dropped, so that unmapping a large pack stops no scan.
+    graveyard: mpsc::Sender<Box<dyn Send>>,
 }
 
 /// A filter module: checked and compiled. Cloning shares it.
@@ -70,7 +75,7 @@ impl Runtime {
                 thread::sleep(TICK);
             }
         };
-        let (graveyard, dead) = mpsc::channel::<Instance>();
+        let (graveyard, dead) = mpsc::channel::<Box<dyn Send>>();
         let bury = move || dead.into_iter().for_each(drop);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
@@ -148,10 +153,10 @@ impl Runtime {
         u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// Drops an instance on another thread.
-    pub(crate) fn bury(&self, instance: Instance) {
-        // If the thread is gone, the instance is dropped here, which is merely slower.
-        let _ = self.shared.graveyard.send(instance);
+    /// Drops something on another thread.
+    pub(crate) fn bury(&self, dead: impl Send + 'static) {
+        // If the thread is gone, it is dropped here, which is merely slower.
+        let _ = self.shared.graveyard.send(Box::new(dead));
     }
 }
 

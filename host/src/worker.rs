@@ -45,7 +45,11 @@ struct Seat {
 impl Worker {
     pub(crate) fn new(filter: Filter) -> Result<Worker, LoadError> {
         let generation = filter.generation();
-        let instance = Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?;
+        let instance = match generation.take_ready() {
+            Some(instance) => instance,
+            None => Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?,
+        };
+        filter.enter();
         Ok(Worker { filter, seat: Seat { generation, instance: Some(instance) }, trial: None })
     }
 
@@ -109,20 +113,28 @@ impl Worker {
         if self.filter.is_current(&self.seat.generation) {
             return;
         }
-        self.seat.generation = self.filter.generation();
-        if let Some(old) = self.seat.instance.take() {
-            self.filter.runtime().bury(old);
-        }
+        let generation = self.filter.generation();
+        let instance = generation.take_ready();
+        // This worker may be the last that holds it, and unmapping it takes longer than a batch.
+        let old = std::mem::replace(&mut self.seat, Seat { generation, instance });
+        self.filter.runtime().bury(old);
     }
 
     fn follow_trial(&mut self) {
-        if let Some((_, Seat { instance: Some(old), .. })) = self.trial.take() {
+        if let Some(old) = self.trial.take() {
             self.filter.runtime().bury(old);
         }
         self.trial = self.filter.trial().map(|trial| {
             let generation = trial.generation().clone();
-            (trial, Seat { generation, instance: None })
+            let instance = generation.take_ready();
+            (trial, Seat { generation, instance })
         });
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.filter.leave();
     }
 }
 

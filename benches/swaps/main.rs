@@ -373,8 +373,8 @@ impl Times {
     }
 
     fn curve(&self, name: &'static str) -> Curve {
-        // Half of what is left out each time: 50 %, 75 %, … 99.99 %.
-        let shares = (1..=53).map(|step| 1.0 - 0.5f64.powf(f64::from(step) / 4.0));
+        // From 50 % to 99.99 %, half of what is left out each fourth time.
+        let shares = (4..=53).map(|step| 1.0 - 0.5f64.powf(f64::from(step) / 4.0));
         Curve {
             name,
             count: self.count,

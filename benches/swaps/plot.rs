@@ -8,7 +8,7 @@ use super::{Curve, Held, Report};
 const WIDTH: f64 = 760.0;
 const PANEL: f64 = 150.0;
 const LEFT: f64 = 70.0;
-const RIGHT: f64 = 20.0;
+const RIGHT: f64 = 40.0;
 const COLOURS: [&str; 3] = ["#1b6ca8", "#c8502d", "#7a7a7a"];
 
 /// A field of the picture with its own scales.
@@ -92,7 +92,8 @@ fn latency(out: &mut String, top: f64, title: &str, curves: &[&Curve]) {
         let points = curve.points.iter().map(|&[share, us]| [nines(share), us.max(10.0).log10()]);
         panel.line(out, points, colour);
     }
-    legend(out, top, &curves.iter().map(|curve| curve.name).collect::<Vec<_>>());
+    let short = |curve: &&Curve| curve.name.split(", ").next().unwrap_or_default();
+    legend(out, top, &curves.iter().map(short).collect::<Vec<_>>());
 }
 
 fn legend(out: &mut String, top: f64, names: &[&str]) {

@@ -2,17 +2,19 @@
 //! module passes before it is compiled.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use tamis_guest::PackBytes;
-use tamis_guest::wire::{ABI_SECTION, ABI_VERSION};
+use tamis_guest::wire::{ABI_SECTION, ABI_VERSION, SIDE_SECTION};
 use wasmparser::{Parser, Payload};
 use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
 
-use crate::{LoadError, PackImage, RuntimeConfig, cache};
+use crate::instance::Instance;
+use crate::side::Description;
+use crate::{LoadError, PackImage, RuntimeConfig, SideConfig, SideModule, cache};
 
 /// How often the clock of the engine ticks. Ending a loop costs at most this more than the deadline.
 const TICK: Duration = Duration::from_millis(2);
@@ -36,6 +38,8 @@ impl fmt::Debug for Runtime {
 
 struct Shared {
     engine: Engine,
+    /// For modules of others: counts fuel. Made when the first of them comes.
+    side_engine: OnceLock<Engine>,
     config: RuntimeConfig,
     /// Where instances and generations go to be dropped, so that unmapping a large pack stops no scan.
     graveyard: mpsc::Sender<Box<dyn Send>>,
@@ -48,9 +52,28 @@ pub struct Module {
     /// Pages of memory the module asks for, its statics and stack.
     pub(crate) pages: u64,
     wasm: Arc<[u8]>,
+    beside: Arc<[SideModule]>,
 }
 
 impl Module {
+    /// The module with one of others beside it, which sees the same messages; of their actions the worst wins.
+    #[must_use]
+    pub fn beside(self, side: SideModule) -> Module {
+        let beside = self.beside.iter().cloned().chain([side]).collect();
+        Module { beside, ..self }
+    }
+
+    /// The modules beside it, in the order in which they were added.
+    #[must_use]
+    pub fn sides(&self) -> &[SideModule] {
+        &self.beside
+    }
+
+    /// The module with those beside it that the other has.
+    pub(crate) fn with_sides_of(self, other: &Module) -> Module {
+        Module { beside: other.beside.clone(), ..self }
+    }
+
     /// The WebAssembly it was compiled from.
     #[must_use]
     pub fn wasm(&self) -> &[u8] {
@@ -83,7 +106,9 @@ impl Runtime {
         };
         spawn("tamis-clock", Box::new(clock))?;
         spawn("tamis-drop", Box::new(bury))?;
-        Ok(Runtime { shared: Arc::new(Shared { engine, config: config.clone(), graveyard }) })
+        Ok(Runtime {
+            shared: Arc::new(Shared { engine, side_engine: OnceLock::new(), config: config.clone(), graveyard }),
+        })
     }
 
     /// Checks a module and compiles it. Takes about 0.1 s for the default one.
@@ -91,32 +116,51 @@ impl Runtime {
     /// # Errors
     /// If it is not a filter module for this version; the check that failed is named.
     pub fn module(&self, wasm: &[u8]) -> Result<Module, LoadError> {
-        let pages = inspect(wasm, self.shared.config.module_bytes_max)?;
-        let compiled = self.compile(wasm)?;
-        let has = |name: &str, params: &str, results: &str| {
-            let of_type = |export: ExportType<'_>| match export.ty() {
-                ExternType::Func(ty) => {
-                    export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
-                }
-                _ => false,
-            };
-            compiled.exports().any(of_type)
+        let Inspected { pages, side } = inspect(wasm, self.shared.config.module_bytes_max)?;
+        if side.is_some() {
+            return Err(LoadError::Place(
+                "the module is one of others, which knows no lists: it goes beside the filter",
+            ));
+        }
+        let pages = pages.ok_or(LoadError::Export("import of `env.memory`"))?;
+        let compiled = self.compile(&self.shared.engine, wasm)?;
+        check_exports(&compiled)?;
+        Ok(Module { compiled, pages, wasm: wasm.into(), beside: Arc::default() })
+    }
+
+    /// Checks a module of others, made with `tamis_guest::sdk`, and compiles it, to run beside the filter with
+    /// [`Module::beside`].
+    ///
+    /// # Errors
+    /// If it is none for this version, or does not start with its settings.
+    pub fn side_module(&self, wasm: &[u8], config: &SideConfig) -> Result<SideModule, LoadError> {
+        let Inspected { pages, side } = inspect(wasm, self.shared.config.module_bytes_max)?;
+        let side = side
+            .ok_or(LoadError::Place("the module is one for lists: it replaces the filter, and goes not beside it"))?;
+        if pages.is_some() {
+            return Err(LoadError::Import("env.memory".to_owned()));
+        }
+        let engine = match self.shared.side_engine.get() {
+            Some(engine) => engine,
+            None => {
+                let engine = Engine::new(&side_engine_config());
+                let engine = engine.map_err(|error| LoadError::Sandbox(format!("{error:#}")))?;
+                self.shared.side_engine.get_or_init(|| engine)
+            }
         };
-        if !has("tamis_areas", "", "i64") {
-            return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+        let compiled = self.compile(engine, wasm)?;
+        check_exports(&compiled)?;
+        if compiled.get_export("memory").and_then(|memory| memory.memory().cloned()).is_none() {
+            return Err(LoadError::Export("memory `memory`"));
         }
-        if !has("tamis_init", "i32 i32 i32", "i32") {
-            return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
-        }
-        if !has("tamis_scan", "i32 i32", "i32") {
-            return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
-        }
-        Ok(Module { compiled, pages, wasm: wasm.into() })
+        let module = SideModule::new(compiled, config, side);
+        let start = |failure| LoadError::SideStart { module: module.name().to_string(), failure };
+        self.bury(Instance::of_side(&module).map_err(start)?);
+        Ok(module)
     }
 
     /// Compiles a module, or takes it from the cache.
-    fn compile(&self, wasm: &[u8]) -> Result<wasmtime::Module, LoadError> {
-        let engine = &self.shared.engine;
+    fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<wasmtime::Module, LoadError> {
         let cache = self.shared.config.module_cache.as_deref();
         if let Some(module) = cache.and_then(|folder| cache::load(folder, engine, wasm)) {
             return Ok(module);
@@ -177,9 +221,45 @@ fn engine_config() -> Config {
     config
 }
 
-/// Looks at a module before anything is compiled: the boundary's version, imports, size. Returns how
-/// many pages of memory it asks for.
-fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
+/// As [`engine_config`], and what runs is counted.
+fn side_engine_config() -> Config {
+    let mut config = engine_config();
+    config.epoch_interruption(false).consume_fuel(true);
+    config
+}
+
+fn check_exports(compiled: &wasmtime::Module) -> Result<(), LoadError> {
+    let has = |name: &str, params: &str, results: &str| {
+        let of_type = |export: ExportType<'_>| match export.ty() {
+            ExternType::Func(ty) => {
+                export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
+            }
+            _ => false,
+        };
+        compiled.exports().any(of_type)
+    };
+    if !has("tamis_areas", "", "i64") {
+        return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+    }
+    if !has("tamis_init", "i32 i32 i32", "i32") {
+        return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
+    }
+    if !has("tamis_scan", "i32 i32", "i32") {
+        return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
+    }
+    Ok(())
+}
+
+/// What a module says before it is compiled.
+struct Inspected {
+    /// Pages of the memory that it imports, if it does.
+    pages: Option<u64>,
+    /// What it says of itself, if it is one of others.
+    side: Option<Description>,
+}
+
+/// Looks at a module before anything is compiled: the boundary's version, imports, size.
+fn inspect(wasm: &[u8], bytes_max: usize) -> Result<Inspected, LoadError> {
     let not_a_module = |reason: String| LoadError::NotAModule(reason);
     if wasm.len() > bytes_max {
         return Err(not_a_module(format!("{} bytes, the limit is {bytes_max}", wasm.len())));
@@ -192,10 +272,14 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
     }
     let mut version = None;
     let mut pages = None;
+    let mut side = None;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| not_a_module(error.to_string()))? {
             Payload::CustomSection(section) if section.name() == ABI_SECTION => {
                 version = section.data().try_into().ok().map(u32::from_le_bytes);
+            }
+            Payload::CustomSection(section) if section.name() == SIDE_SECTION => {
+                side = Some(Description::parse(section.data())?);
             }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
@@ -241,7 +325,7 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
         Some(ABI_VERSION) => {}
         Some(found) => return Err(LoadError::Abi { expected: ABI_VERSION, found }),
     }
-    pages.ok_or(LoadError::Export("import of `env.memory`"))
+    Ok(Inspected { pages, side })
 }
 
 fn signature(types: impl Iterator<Item = wasmtime::ValType>) -> String {

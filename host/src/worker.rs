@@ -9,8 +9,9 @@ use tamis_guest::{Action, Message, Verdict, VerdictFlags};
 
 use crate::filter::{Filter, Generation};
 use crate::instance::Instance;
+use crate::side::{SideSeat, SideVerdict};
 use crate::strikes::Strike;
-use crate::{LoadError, Runtime, ScanFailure, Trial, TrialMode};
+use crate::{LoadError, Runtime, ScanFailure, SideModule, Trial, TrialMode};
 
 /// The verdict on one message, and where it came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -21,6 +22,8 @@ pub struct Judged {
     pub generation: u64,
     /// Why the filter has no verdict of its own.
     pub failure: Option<ScanFailure>,
+    /// What the modules beside the filter said, in their order. The action of the verdict is the worst of all.
+    pub sides: Vec<SideVerdict>,
     /// How many messages of this sender were held or blocked lately, this one included; 0 unless
     /// [`Filter::count_strikes`] was called.
     pub strikes: u32,
@@ -40,6 +43,8 @@ struct Seat {
     generation: Arc<Generation>,
     /// `None` after a failure, until the next message needs one.
     instance: Option<Instance>,
+    /// Of the modules beside.
+    sides: Vec<SideSeat>,
 }
 
 impl Worker {
@@ -50,7 +55,7 @@ impl Worker {
             None => Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?,
         };
         filter.enter();
-        Ok(Worker { filter, seat: Seat { generation, instance: Some(instance) }, trial: None })
+        Ok(Worker { filter, seat: Seat::new(generation, Some(instance), Vec::new()), trial: None })
     }
 
     /// The generation that judged the last messages; look terms up in its pack.
@@ -116,7 +121,8 @@ impl Worker {
         let generation = self.filter.generation();
         let instance = generation.take_ready();
         // This worker may be the last that holds it, and unmapping it takes longer than a batch.
-        let old = std::mem::replace(&mut self.seat, Seat { generation, instance });
+        let sides = std::mem::take(&mut self.seat.sides);
+        let old = std::mem::replace(&mut self.seat, Seat::new(generation, instance, sides));
         self.filter.runtime().bury(old);
     }
 
@@ -127,7 +133,7 @@ impl Worker {
         self.trial = self.filter.trial().map(|trial| {
             let generation = trial.generation().clone();
             let instance = generation.take_ready();
-            (trial, Seat { generation, instance })
+            (trial, Seat::new(generation, instance, Vec::new()))
         });
     }
 }
@@ -177,6 +183,16 @@ fn scan_with_trial(
 }
 
 impl Seat {
+    /// A seat; sandboxes of modules beside that are also beside this generation go on.
+    fn new(generation: Arc<Generation>, instance: Option<Instance>, mut known: Vec<SideSeat>) -> Seat {
+        let seat = |module: &SideModule| match known.iter().position(|seat| seat.module().is(module)) {
+            Some(at) => known.swap_remove(at),
+            None => SideSeat::new(module),
+        };
+        let sides = generation.parts().module.sides().iter().map(seat).collect();
+        Seat { generation, instance, sides }
+    }
+
     fn scan(&mut self, runtime: &Runtime, messages: &[Message<'_>], judged: &mut [Judged]) {
         if messages.is_empty() {
             return;
@@ -185,11 +201,19 @@ impl Seat {
         for answer in judged.iter_mut() {
             answer.generation = self.generation.number();
             answer.failure = None;
+            answer.sides.clear();
         }
         let mut from = 0;
         while from < messages.len() {
             let end = from + batch_len(&messages[from..]).max(1);
             from += self.scan_batch(runtime, &messages[from..end], &mut judged[from..end]);
+        }
+        for side in &mut self.sides {
+            for (message, judged) in messages.iter().zip(judged.iter_mut()) {
+                let said = side.judge(runtime, message, self.generation.failure_action(message.channel));
+                judged.verdict.action = judged.verdict.action.max(said.action);
+                judged.sides.push(said);
+            }
         }
         self.generation.stats.add(&self.generation.parts().pack, judged, start.elapsed());
     }

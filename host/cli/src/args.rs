@@ -177,6 +177,10 @@ pub(crate) struct CheckArgs {
     pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) bundles: BundleSourceArgs,
+    /// Filter module of others to run beside, in a sandbox of its own; may be given several times, the worst action
+    /// wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) side_module: Vec<PathBuf>,
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tamis_guest::{Field, Verdict};
 
-use crate::Generation;
+use crate::{Finding, Generation, SideVerdict};
 
 /// Version of the records.
 pub(crate) const RECORD_VERSION: u32 = 1;
@@ -41,6 +41,9 @@ pub(crate) struct Decision<'a> {
     pub(crate) flags: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failure: Option<String>,
+    /// What modules beside the filter said, if they asked for something or failed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sides: Vec<Side<'a>>,
     pub(crate) strikes: u32,
     /// Records that were lost before this one since the last.
     pub(crate) lost: u64,
@@ -80,6 +83,33 @@ pub(crate) struct Hit<'a> {
     evidence: Vec<&'static str>,
 }
 
+#[derive(Debug, Serialize)]
+pub(crate) struct Side<'a> {
+    module: &'a str,
+    action: &'static str,
+    findings: Vec<SideHit<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct SideHit<'a> {
+    reason: &'a str,
+    span: [u32; 2],
+}
+
+impl<'a> Side<'a> {
+    fn new(said: &'a SideVerdict) -> Side<'a> {
+        let hit = |found: &'a Finding| SideHit { reason: &found.reason, span: [found.span.start, found.span.end] };
+        Side {
+            module: &said.module,
+            action: said.action.name(),
+            findings: said.findings.iter().map(hit).collect(),
+            failure: said.failure.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
 /// Something that happened to the filter.
 #[derive(Debug, Serialize)]
 pub(crate) struct Event<'a> {
@@ -99,6 +129,7 @@ pub(crate) struct Noted {
     pub(crate) generation: std::sync::Arc<Generation>,
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<String>,
+    pub(crate) sides: Vec<SideVerdict>,
     pub(crate) strikes: u32,
     pub(crate) at: std::time::SystemTime,
     pub(crate) message_hmac: String,
@@ -149,6 +180,7 @@ impl Noted {
             decision: self.verdict.action.name(),
             flags: self.verdict.flags.names().collect(),
             failure: self.failure.clone(),
+            sides: self.sides.iter().map(Side::new).collect(),
             strikes: self.strikes,
             lost,
             retention: "decision",

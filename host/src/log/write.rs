@@ -153,7 +153,9 @@ impl Log {
     /// never waits.
     pub fn note(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
         let verdict = &judged.verdict;
-        if verdict.action == Action::Allow && verdict.matches.is_empty() && judged.failure.is_none() {
+        let sides: Vec<_> = judged.sides.iter().filter(|said| said.says_something()).cloned().collect();
+        let is_clean = verdict.matches.is_empty() && judged.failure.is_none() && sides.is_empty();
+        if verdict.action == Action::Allow && is_clean {
             let every = self.config.clean_every;
             if every == 0 || !self.clean.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
                 return;
@@ -170,6 +172,7 @@ impl Log {
             generation: generation.clone(),
             verdict: verdict.clone(),
             failure: judged.failure.as_ref().map(ToString::to_string),
+            sides,
             strikes: judged.strikes,
             at: SystemTime::now(),
             message_hmac: key.hash(message.text),

@@ -11,11 +11,11 @@ use tamis_guest::Action;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
 use tamis_host::log::{Log, LogConfig};
-use tamis_host::{Breakers, Generation, Runtime, RuntimeConfig, WatchEvent, Watcher, Worker};
+use tamis_host::{Breakers, Generation, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker};
 
 use crate::Outcome;
 use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
-use crate::defaults::{self, Started, start};
+use crate::defaults::{self, Started, start_with};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
 use crate::text;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         drop(follower);
         return outcome;
     }
-    let Started { filter, sources, defaults, .. } = start(&args.sources)?;
+    let Started { filter, sources, defaults, .. } = start_with(&args.sources, &args.side_module)?;
     let worker = filter.worker()?;
     let _watcher = if args.watch {
         if sources.is_empty() {
@@ -56,7 +56,8 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
     admission.process(AdmissionProcess::new(program, ["admit".into()]));
     let config = UpdaterConfig { name: name.clone(), trust: Trust::parse(&text)?, state: state.clone(), admission };
     let runtime = Runtime::new(RuntimeConfig::default().module_cache(&state.join("modules")))?;
-    let (updater, passed_over) = Updater::start(&runtime, config, defaults::defaults(&runtime)?)?;
+    let defaults = defaults::with_sides(&runtime, defaults::defaults(&runtime)?, &args.side_module)?;
+    let (updater, passed_over) = Updater::start(&runtime, config, defaults)?;
     for refusal in passed_over {
         text::error(&refusal.into());
         text::note("a bundle that was kept was passed over");
@@ -180,7 +181,8 @@ impl Report {
             let action = judged.verdict.action;
             let is_first = self.counts.iter().sum::<u64>() == 0;
             self.counts[action as usize] += 1;
-            self.failures += u64::from(judged.failure.is_some());
+            let side_failed = judged.sides.iter().any(|said| said.failure.is_some());
+            self.failures += u64::from(judged.failure.is_some() || side_failed);
             if action > Action::Allow {
                 self.outcome = self.outcome.max(Outcome::Found);
             }
@@ -188,7 +190,8 @@ impl Report {
                 CheckFormat::Text
                     if action == Action::Allow
                         && judged.verdict.matches.is_empty()
-                        && judged.verdict.shadow.is_empty() => {}
+                        && judged.verdict.shadow.is_empty()
+                        && !judged.sides.iter().any(SideVerdict::says_something) => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
                 CheckFormat::Ndjson => {
                     VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;

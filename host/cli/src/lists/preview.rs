@@ -136,7 +136,7 @@ pub(super) fn run(args: &PreviewArgs) -> anyhow::Result<Outcome> {
                     // The side that has more to say shows its words.
                     let (verdict, pack) = if is.action > was.action { (is, after.pack) } else { (was, before.pack) };
                     writeln!(samples, "  {} → {}", was.action.name(), is.action.name())?;
-                    let judged = Judged { verdict: verdict.clone(), generation: 0, failure: None, strikes: 0 };
+                    let judged = Judged { verdict: verdict.clone(), ..Judged::default() };
                     text::verdict(samples, line, &judged, pack)?;
                 }
             }

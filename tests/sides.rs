@@ -28,9 +28,9 @@ fn wat_of(head: &str, poison: &str) -> Vec<u8> {
             (func (export "tamis_scan") (param $count i32) (param i32) (result i32)
                 (local $out i32) (local $size i32)
                 (local.set $out (i32.const 0x110008))
-                (local.set $size (i32.const 4))
+                (local.set $size (i32.const 8))
                 (i64.store (i32.const 0x110000) (i64.const 0))
-                (i32.store (local.get $out) (i32.const 0))
+                (i64.store (local.get $out) (i64.const 0))
                 (if (i32.eq (i32.load8_u (i32.const 8)) (i32.const 0x21)) (then {poison}))
                 (i32.store (i32.const 0x110000) (i32.const 1))
                 (i32.store (i32.const 0x110004) (local.get $size))
@@ -42,10 +42,10 @@ fn wat_of(head: &str, poison: &str) -> Vec<u8> {
 /// Writes one match with this action and reason.
 fn finds(action: Action, reason: u32) -> String {
     format!(
-        "(i32.store (local.get $out) (i32.const {})) (local.set $size (i32.const 20))
-         (i32.store offset=4 (local.get $out) (i32.const 0)) (i32.store offset=8 (local.get $out) (i32.const 1))
-         (i32.store offset=12 (local.get $out) (i32.const {reason}))
-         (i32.store offset=16 (local.get $out) (i32.const 0))",
+        "(i32.store (local.get $out) (i32.const {})) (local.set $size (i32.const 24))
+         (i32.store offset=8 (local.get $out) (i32.const 0)) (i32.store offset=12 (local.get $out) (i32.const 1))
+         (i32.store offset=16 (local.get $out) (i32.const {reason}))
+         (i32.store offset=20 (local.get $out) (i32.const 0))",
         0x10000 + action as u32
     )
 }
@@ -192,7 +192,7 @@ fn the_same_message_always_gets_as_far() {
     // A loop of as many rounds as the second byte says, in thousands.
     let rounds = "(local.set $size (i32.mul (i32.load8_u (i32.const 9)) (i32.const 4000)))
          (loop $again (local.set $size (i32.sub (local.get $size) (i32.const 1))) (br_if $again (local.get $size)))
-         (local.set $size (i32.const 4))";
+         (local.set $size (i32.const 8))";
     let texts: Vec<String> = (b'!'..=b'~').map(|byte| format!("!{}", char::from(byte))).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let passed = || {

@@ -39,7 +39,7 @@ use core::ops::Range;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use crate::border;
-use crate::{Action, Evidence, MATCHES_MAX, Match, Message, Span, TermId, Verdict, VerdictFlags, scan};
+use crate::{Action, Confidence, Evidence, MATCHES_MAX, Match, Message, Span, TermId, Verdict, VerdictFlags, scan};
 
 /// The number with which a module refuses its settings.
 pub const BAD_SETTINGS: i32 = 5;
@@ -92,6 +92,7 @@ pub fn judge<F: Filter>(settings: &str, message: &Message<'_>) -> Option<Verdict
 pub fn judge_into<F: Filter>(filter: &mut F, message: &Message<'_>, verdict: &mut Verdict) {
     verdict.action = Action::Allow;
     verdict.flags = VerdictFlags::default();
+    verdict.confidence = Confidence::default();
     verdict.matches.clear();
     verdict.shadow.clear();
     let text = scan::cut(message.text, &mut verdict.flags);

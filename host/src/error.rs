@@ -115,6 +115,23 @@ pub enum ScanFailure {
     Sandbox(String),
 }
 
+impl ScanFailure {
+    /// The kind in one word, for logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            ScanFailure::Deadline => "deadline",
+            ScanFailure::Fuel => "fuel",
+            ScanFailure::Resting => "resting",
+            ScanFailure::Memory => "memory",
+            ScanFailure::Trap(_) => "trap",
+            ScanFailure::Answer => "answer",
+            ScanFailure::Refused(_) => "refused",
+            ScanFailure::Sandbox(_) => "sandbox",
+        }
+    }
+}
+
 impl fmt::Display for ScanFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

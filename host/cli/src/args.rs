@@ -1,5 +1,6 @@
 //! The command line: one table of commands and flags, from which the help is made.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
@@ -181,6 +182,10 @@ pub(crate) struct CheckArgs {
     /// wins
     #[arg(long, value_name = "FILE")]
     pub(crate) side_module: Vec<PathBuf>,
+    /// Serve metrics in the text format of Prometheus on this address, such as 127.0.0.1:9464, for as long as messages
+    /// are read
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,

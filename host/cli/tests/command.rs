@@ -413,9 +413,11 @@ fn side_module(name: &str, action: u8) -> Vec<u8> {
         function.instruction(&answer).instruction(&Instruction::End);
         code.function(&function);
     }
-    // One message done, 20 bytes: the action and one match, bytes 0 to 3, reason 0.
+    // One message done, 24 bytes: the action, no confidence, and one match, bytes 0 to 3, reason 0.
     let mut scan = Function::new([]);
-    for (offset, word) in [(0, 1), (4, 20), (8, 0x1_0000 + i32::from(action)), (12, 0), (16, 3), (20, 0), (24, 0)] {
+    for (offset, word) in
+        [(0, 1), (4, 24), (8, 0x1_0000 + i32::from(action)), (12, 0), (16, 0), (20, 3), (24, 0), (28, 0)]
+    {
         scan.instruction(&Instruction::I32Const(OUT)).instruction(&Instruction::I32Const(word));
         scan.instruction(&Instruction::I32Store(MemArg { offset, align: 0, memory_index: 0 }));
     }

@@ -11,19 +11,19 @@ use tamis_guest::Action;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
 use tamis_host::log::{Log, LogConfig};
-use tamis_host::{Breakers, Generation, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker};
+use tamis_host::{Breakers, Generation, Metrics, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker};
 
 use crate::Outcome;
 use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
 use crate::defaults::{self, Started, start_with};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
-use crate::text;
+use crate::{serve, text};
 
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let inputs = input::open(&args.files)?;
     let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
-    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.clone())).transpose()?;
+    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.as_ref())).transpose()?;
     if let Some(follower) = follower {
         let worker = follower.updater().filter().worker()?;
         let outcome = judge_all(args, inputs, worker, log.as_deref());
@@ -33,6 +33,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     }
     let Started { filter, sources, defaults, .. } = start_with(&args.sources, &args.side_module)?;
     let worker = filter.worker()?;
+    serve_metrics(args, &Metrics::new(&filter, log.as_ref().map(|log| log.counts())))?;
     let _watcher = if args.watch {
         if sources.is_empty() {
             bail!("--watch has nothing to watch; name --lists, --terms, --policy or --module");
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Follows signed bundles. The first that is there judges before this returns.
-fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result<Follower> {
+fn follow(args: &CheckArgs, from: &str, log: Option<&Arc<Log>>) -> anyhow::Result<Follower> {
     let BundleSourceArgs { trust: Some(trust), state: Some(state), name, every, .. } = &args.bundles else {
         bail!("--bundles needs --trust and --state");
     };
@@ -62,7 +63,11 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
         text::error(&refusal.into());
         text::note("a bundle that was kept was passed over");
     }
+    let metrics = Metrics::new(updater.filter(), log.map(|log| log.counts()));
+    serve_metrics(args, &metrics)?;
+    let log = log.cloned();
     let on_event = move |event| {
+        metrics.note(&event);
         if let Some(log) = &log {
             log.note_event(&event);
         }
@@ -75,6 +80,14 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
         text::note("there is no bundle yet; the built-in lists judge until there is one");
     }
     Ok(follower.spawn()?)
+}
+
+fn serve_metrics(args: &CheckArgs, metrics: &Metrics) -> anyhow::Result<()> {
+    if let Some(address) = args.metrics {
+        let bound = serve::metrics(address, metrics.clone())?;
+        text::note(&format!("metrics at http://{bound}/metrics"));
+    }
+    Ok(())
 }
 
 fn show_bundle_event(event: FollowEvent) {

@@ -675,12 +675,12 @@ fn callback_that_panics() {
     let source = Source::Folder(folder.clone());
     let follower = Follower::new(updater, source, Duration::from_millis(20), Breakers::default(), on_event);
     let follower = follower.spawn().expect("a thread");
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while told.load(Ordering::Relaxed) == 0 && std::time::Instant::now() < deadline {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     publish(&sign(build_now(12, "flumox"), &host.lists), &folder).expect("a folder");
-    while told.load(Ordering::Relaxed) < 2 && std::time::Instant::now() < deadline {
+    while told.load(Ordering::Relaxed) < 2 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     // Both were taken, though nobody could be told in peace.

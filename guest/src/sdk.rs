@@ -39,7 +39,8 @@ use core::ops::Range;
 #[cfg(target_family = "wasm")]
 #[doc(hidden)]
 pub use crate::border;
-use crate::{Action, Confidence, Evidence, MATCHES_MAX, Match, Message, Span, TermId, Verdict, VerdictFlags, scan};
+use crate::spam::Confidence;
+use crate::{Action, Evidence, MATCHES_MAX, Match, Message, Span, TermId, Verdict, VerdictFlags, scan};
 
 /// The number with which a module refuses its settings.
 pub const BAD_SETTINGS: i32 = 5;

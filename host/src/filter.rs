@@ -175,7 +175,7 @@ impl Filter {
 
     /// Replaces the generation and returns the number of the new one. Workers move to it before their
     /// next batch; a message never sees two. Everything that can fail happens before anything changes, and
-    /// each worker finds a sandbox ready, its pages touched: that costs this call some 0.3 ms a worker.
+    /// each worker finds a sandbox ready, its pages touched: that costs this call time and memory for each worker.
     ///
     /// # Errors
     /// If the module does not start with that pack and policy. The old generation goes on.

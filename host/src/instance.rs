@@ -82,7 +82,7 @@ impl Instance {
         Instance::start(store, memory, &filter, start)
     }
 
-    /// A fresh sandbox of a module beside the filter, which has taken its settings. About 0.1 ms.
+    /// A fresh sandbox of a module beside the filter, which has taken its settings.
     pub(crate) fn of_side(module: &SideModule) -> Result<Instance, ScanFailure> {
         let config = module.config();
         let compiled = module.compiled();

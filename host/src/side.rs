@@ -54,8 +54,8 @@ impl SideConfig {
     }
 
     /// How much work it may do for a message, in WebAssembly operators: so many for each message, and so many for
-    /// each byte of its text. Bytes that a bulk operation moves count as operators. Default 2,000,000 and 2,000:
-    /// an SMS may take some 2 ms. Starting may take ten times as much as the longest message.
+    /// each byte of its text. Bytes that a bulk operation moves count as operators. Default 2,000,000 and 2,000.
+    /// Starting may take ten times as much as the longest message.
     pub fn fuel(&mut self, for_message: u64, for_byte: u64) -> &mut SideConfig {
         (self.fuel_message, self.fuel_byte) = (for_message, for_byte);
         self

@@ -6,8 +6,8 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use minisign::KeyPair;
 use tamis_guest::compile::PolicySource;
@@ -16,7 +16,8 @@ use tamis_host::bundle::{
     Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, Refusal,
     SelfTest, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
 };
-use tamis_host::{Breakers, Defaults, LoadError};
+use tamis_host::log::{Log, LogClass, LogConfig, export};
+use tamis_host::{Breakers, Defaults, LoadError, Metrics, Trip};
 use tamis_tests::{blocking_parts, module, pack_of, runtime};
 
 const TAXONOMY: &str = r#"
@@ -721,12 +722,12 @@ fn callback_that_panics() {
     let source = Source::Folder(folder.clone());
     let follower = Follower::new(updater, source, Duration::from_millis(20), Breakers::default(), on_event);
     let follower = follower.spawn().expect("a thread");
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
-    while told.load(Ordering::Relaxed) == 0 && std::time::Instant::now() < deadline {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while told.load(Ordering::Relaxed) == 0 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     publish(&sign(build_now(12, "flumox"), &host.lists), &folder).expect("a folder");
-    while told.load(Ordering::Relaxed) < 2 && std::time::Instant::now() < deadline {
+    while told.load(Ordering::Relaxed) < 2 && Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(5));
     }
     // Both were taken, though nobody could be told in peace.
@@ -813,4 +814,129 @@ fn any_changed_byte_is_refused_or_says_the_same() {
     }
     let untrusted = "untrusted comment: signature from rsign secret key".len();
     assert!(same < 8 * untrusted + 32, "{same} of {} bits may be changed", 8 * bytes.len());
+}
+
+/// A module that allows every message; on one that begins with `!` it does `harm` first.
+fn module_with(harm: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module (@custom "tamis_abi" "\02\00\00\00") (import "env" "memory" (memory 24))
+            (func (export "tamis_areas") (result i64) (i64.const 0x110000))
+            (func (export "tamis_init") (param i32 i32 i32) (result i32) (i32.const 0))
+            (func (export "tamis_scan") (param $count i32) (param i32) (result i32)
+                (local $number i32) (local $text i32) (local $rounds i32)
+                (local.set $text (i32.mul (local.get $count) (i32.const 8)))
+                (i64.store (i32.const 0x110000) (i64.const 0))
+                (loop $messages
+                    (i64.store (i32.add (i32.const 0x110008) (i32.mul (local.get $number) (i32.const 8))) (i64.const 0))
+                    (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 0x21)) (then {harm}))
+                    (local.set $text (i32.add (local.get $text) (i32.load (i32.mul (local.get $number) (i32.const 8)))))
+                    (local.set $number (i32.add (local.get $number) (i32.const 1)))
+                    (i32.store (i32.const 0x110000) (local.get $number))
+                    (i32.store (i32.const 0x110004) (i32.mul (local.get $number) (i32.const 8)))
+                    (br_if $messages (i32.lt_u (local.get $number) (local.get $count))))
+                (i32.const 0)))"#
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// Publishes a bundle that passes every check and does badly on live messages; returns why it was taken back. The
+/// one before it must judge again, and metrics and log must tell.
+fn taken_back_under_traffic(terms: &str, module: Option<Vec<u8>>) -> Trip {
+    let host = Host::new();
+    let folder = host.state.with_extension("breakers");
+    let log_folder = host.state.with_extension("breakers-log");
+    fs::create_dir_all(&folder).expect("a folder");
+    let updater = Host::start(&host.state, &host.lists, &host.module);
+    let filter = updater.filter().clone();
+    let log = Arc::new(Log::open(&LogConfig::new(&log_folder)).expect("a folder"));
+    let metrics = Metrics::new(&filter, Some(log.counts()));
+    let (tell, told) = std::sync::mpsc::channel();
+    let (noted, logged) = (metrics.clone(), log.clone());
+    let on_event = move |event: FollowEvent| {
+        noted.note(&event);
+        logged.note_event(&event);
+        let _ = tell.send(event);
+    };
+    let source = Source::Folder(folder.clone());
+    let follower = Follower::new(updater, source, Duration::from_millis(50), Breakers::default(), on_event);
+    let follower = follower.spawn().expect("a thread");
+
+    let stop = AtomicBool::new(false);
+    let trip = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut worker = filter.worker().expect("a worker");
+            let mut judged = Vec::new();
+            // One message in ten begins with `!`, one in a hundred is blocked by the good lists.
+            for number in (0_u32..).take_while(|_| !stop.load(Ordering::Relaxed)) {
+                let text = match number % 100 {
+                    7 => "a zorkblat",
+                    rest if rest % 10 == 3 => "!every tenth",
+                    _ => "see you there at six",
+                };
+                let message = Message::body(text);
+                worker.scan(&[message], &mut judged);
+                log.note(worker.generation(), &message, &judged[0]);
+            }
+        });
+        let first = filter.generation();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while first.counts().messages() < 1_000 && Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let mut builder = BundleBuilder::new("prod", 11, now, now + DAY);
+        builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
+        if let Some(wasm) = module {
+            builder.module(wasm);
+        }
+        let bundle = sign(sign(builder.finish().expect("good lists"), &host.lists), &host.module);
+        publish(&bundle, &folder).expect("a folder");
+        let next = || told.recv_timeout(Duration::from_secs(60));
+        let (swapped, taken_back) = (next(), next());
+        stop.store(true, Ordering::Relaxed);
+        assert!(matches!(swapped, Ok(FollowEvent::Swapped { sequence: 11, .. })), "{swapped:?}");
+        match taken_back {
+            Ok(FollowEvent::TakenBack { trip, .. }) => trip,
+            other => panic!("it is not taken back: {other:?}"),
+        }
+    });
+    assert_eq!(sequence_of(&follower), Some(10));
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&["a zorkblat", "!nothing"].map(Message::body), &mut judged);
+    let seen: Vec<_> = judged.iter().map(|one| (one.verdict.action, one.failure.is_none())).collect();
+    assert_eq!(seen, [(Action::Block, true), (Action::Allow, true)]);
+    let text = metrics.text();
+    for line in ["tamis_bundles_taken_back_total 1", "tamis_bundle_sequence 10"] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+    }
+    drop(follower);
+    drop(log);
+    let mut audit = Vec::new();
+    export(&log_folder, LogClass::Audit, "", "9999", None, &mut audit).expect("a log");
+    let audit = String::from_utf8(audit).expect("UTF-8");
+    let told = audit.lines().find(|line| line.contains("\"taken_back\"")).expect("it is in the log");
+    assert!(told.contains(&trip.to_string()), "{told}");
+    let _ = (fs::remove_dir_all(folder), fs::remove_dir_all(log_folder));
+    trip
+}
+
+#[test]
+fn a_bundle_that_blocks_far_more_goes_back_by_itself() {
+    let trip = taken_back_under_traffic("zorkblat\nsee you*", None);
+    assert!(matches!(trip, Trip::KeptBack { before, now } if before < 0.02 && now > 0.5), "{trip}");
+}
+
+#[test]
+fn a_module_that_traps_on_messages_goes_back_by_itself() {
+    let trip = taken_back_under_traffic("zorkblat", Some(module_with("(unreachable)")));
+    assert!(matches!(trip, Trip::Failures { failed, .. } if failed >= 20), "{trip}");
+}
+
+#[test]
+fn a_module_that_is_slow_goes_back_by_itself() {
+    // Some thirty milliseconds, far from the deadline.
+    let slow = "(local.set $rounds (i32.const 40000000))
+        (loop $again (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1))) (br_if $again (local.get $rounds)))";
+    let trip = taken_back_under_traffic("zorkblat", Some(module_with(slow)));
+    assert!(matches!(trip, Trip::Slow { before, now } if now > before * 8), "{trip}");
 }

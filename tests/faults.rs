@@ -28,11 +28,23 @@ const FAULTS: [(u32, &str, &[&str]); 26] = [
         ],
     ),
     (9, "pack damaged by the guest itself", &["hostile::pack_that_a_guest_overwrites"]),
-    (10, "trap in the middle of a batch", &["hostile::trap_on_one_message", "hostile::trap_that_does_not_come_again"]),
+    (
+        10,
+        "trap in the middle of a batch",
+        &[
+            "hostile::trap_on_one_message",
+            "hostile::trap_that_does_not_come_again",
+            "log::a_message_that_breaks_the_filter_twice_is_in_quarantine",
+        ],
+    ),
     (
         11,
         "trap on every message",
-        &["hostile::traps_on_every_message", "trial::breakers_trip_on_failures_on_more_blocks_and_on_slowness_only"],
+        &[
+            "hostile::traps_on_every_message",
+            "trial::breakers_trip_on_failures_on_more_blocks_and_on_slowness_only",
+            "bundle::a_module_that_traps_on_messages_goes_back_by_itself",
+        ],
     ),
     (12, "compile bomb", &["hostile::function_that_takes_long_to_compile", "hostile::larger_than_the_limit"]),
     (13, "machine code from outside", &["hostile::machine_code"]),

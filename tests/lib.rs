@@ -73,6 +73,12 @@ impl Case {
     }
 }
 
+/// The example of a filter module of one's own, as its author builds it.
+#[must_use]
+pub fn example_filter() -> &'static [u8] {
+    include_bytes!(env!("TAMIS_EXAMPLE_FILTER"))
+}
+
 /// The folder of the workspace.
 #[must_use]
 pub fn workspace() -> &'static Path {

@@ -8,8 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tamis_guest::Message;
-use tamis_host::log::{Log, LogClass, LogConfig, LogError, LoggedText, Retention, export, purge, verify};
-use tamis_host::{Filter, Worker};
+use tamis_host::log::{
+    Log, LogClass, LogConfig, LogError, LoggedText, QuarantinedBytes, Retention, export, purge, verify,
+};
+use tamis_host::{Filter, Parts, SideConfig, Worker};
 use tamis_tests::{blocking_parts, list_parts, pack_of, runtime, shipped_parts, workspace};
 
 struct Folder(PathBuf);
@@ -52,8 +54,12 @@ fn messages() -> [Message<'static>; 3] {
 }
 
 fn records(folder: &Path) -> Vec<Value> {
+    records_of(folder, LogClass::Decision)
+}
+
+fn records_of(folder: &Path, class: LogClass) -> Vec<Value> {
     let mut out = Vec::new();
-    export(folder, LogClass::Decision, "", "9999", None, &mut out).expect("a log");
+    export(folder, class, "", "9999", None, &mut out).expect("a log");
     String::from_utf8(out).expect("UTF-8").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
@@ -266,4 +272,97 @@ fn two_processes_do_not_write_one_log() {
     assert!(matches!(Log::open(&LogConfig::new(&folder.0)), Err(LogError::InUse(_))));
     drop(log);
     Log::open(&LogConfig::new(&folder.0)).expect("it is free again");
+}
+
+/// A module that allows every message but those that begin with `!`, on which it traps. For batches of one.
+fn trapping_module(head: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module (@custom "tamis_abi" "\02\00\00\00") {head}
+            (func (export "tamis_areas") (result i64) (i64.const 0x110000))
+            (func (export "tamis_init") (param i32 i32 i32) (result i32) (i32.const 0))
+            (func (export "tamis_scan") (param i32 i32) (result i32)
+                (i64.store (i32.const 0x110000) (i64.const 0))
+                (if (i32.eq (i32.load8_u (i32.const 8)) (i32.const 0x21)) (then (unreachable)))
+                (i64.store (i32.const 0x110008) (i64.const 0))
+                (i64.store (i32.const 0x110000) (i64.const 0x800000001))
+                (i32.const 0)))"#
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Judges and notes the messages one by one, by a filter that traps on some.
+fn write_poison(config: &LogConfig, parts: Parts, texts: &[&str]) -> tamis_host::log::LogCounts {
+    let log = Log::open(config).expect("a writable folder");
+    let mut worker = Filter::new(runtime(), parts).expect("it starts").worker().expect("a worker");
+    let mut judged = Vec::new();
+    for text in texts {
+        let message = Message { sender: b"+4917012345", ..Message::body(text) };
+        worker.scan(&[message], &mut judged);
+        log.note(worker.generation(), &message, &judged[0]);
+    }
+    log.counts()
+}
+
+fn trapping_parts() -> Parts {
+    let module = runtime().module(&trapping_module(r#"(import "env" "memory" (memory 24))"#)).expect("a module");
+    Parts { module, ..blocking_parts(pack_of("zorkblat")) }
+}
+
+#[test]
+fn a_message_that_breaks_the_filter_twice_is_in_quarantine() {
+    let folder = Folder::new();
+    write_poison(&LogConfig::new(&folder.0), trapping_parts(), &["fine", "!a secret", "fine too"]);
+    let found = records_of(&folder.0, LogClass::Quarantine);
+    assert_eq!(found.len(), 1);
+    let record = &found[0];
+    assert_eq!((&record["kind"], &record["failure"]), (&Value::from("quarantined"), &Value::from("trap")));
+    assert_eq!((&record["generation"], &record["side"]), (&Value::from(1), &Value::Null));
+    assert_eq!((&record["action"], &record["msg"]["channel"]), (&Value::from("block"), &Value::from("default")));
+    assert!(record["reason"].as_str().is_some_and(|reason| reason.contains("unreachable")), "{record}");
+    assert!(record["ts"].as_str().is_some_and(|ts| ts.ends_with('Z')));
+    assert_eq!(record["module_sha256"].as_str().map(str::len), Some(64));
+    // The same message as in its decision, and nothing of what it said.
+    assert_eq!(record["msg"]["hmac"], records(&folder.0)[0]["msg"]["hmac"]);
+    assert!(!record.to_string().contains("secret") && record.get("bytes").is_none(), "{record}");
+    let chains = verify(&folder.0).expect("the chain holds");
+    assert_eq!((chains[3].class, chains[3].records), (LogClass::Quarantine, 1));
+}
+
+#[test]
+fn the_quarantine_holds_bytes_where_configured_and_has_a_limit() {
+    let folder = Folder::new();
+    let config =
+        LogConfig { quarantined_bytes: QuarantinedBytes::UpTo(4), quarantined_max: 3, ..LogConfig::new(&folder.0) };
+    let texts: Vec<String> = (0..10).map(|number| format!("!{number} more than four")).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let counts = write_poison(&config, trapping_parts(), &texts);
+    let found = records_of(&folder.0, LogClass::Quarantine);
+    let bytes: Vec<&Value> = found.iter().map(|record| &record["bytes"]).collect();
+    assert_eq!(bytes, ["2130206d", "2131206d", "2132206d"]);
+    assert_eq!(counts.lost.load(Ordering::Relaxed), 7);
+    assert_eq!(records(&folder.0).len(), 10, "every decision is there all the same");
+    // Deleted with the decisions of its time.
+    write_poison(&config, trapping_parts(), &["!"]);
+    let later = SystemTime::now() + Duration::from_secs(200 * 24 * 3600);
+    let purged = purge(&folder.0, Retention::default(), later).expect("a log");
+    let of_quarantine = purged.iter().find(|one| one.class == LogClass::Quarantine).expect("it is old");
+    assert_eq!((of_quarantine.files, of_quarantine.records), (1, 3));
+    verify(&folder.0).expect("the deletion is accounted for");
+}
+
+#[test]
+fn a_module_beside_that_breaks_is_named_in_quarantine() {
+    let folder = Folder::new();
+    let wasm = trapping_module(r#"(@custom "tamis_side" "beside\0anone") (memory (export "memory") 24)"#);
+    let side = runtime().side_module(&wasm, &SideConfig::default()).expect("a module");
+    let mut parts = blocking_parts(pack_of("zorkblat"));
+    parts.module = parts.module.beside(side);
+    write_poison(&LogConfig::new(&folder.0), parts, &["fine", "!a zorkblat"]);
+    let found = records_of(&folder.0, LogClass::Quarantine);
+    assert_eq!(found.len(), 1);
+    assert_eq!((&found[0]["side"], &found[0]["failure"]), (&Value::from("beside"), &Value::from("trap")));
+    // The decision has what the lists found, and what became of the module.
+    let decision = &records(&folder.0)[0];
+    assert_eq!((&decision["hits"][0]["span"], &decision["failure"]), (&serde_json::json!([3, 11]), &Value::Null));
+    assert_eq!(decision["sides"][0]["module"], "beside");
 }

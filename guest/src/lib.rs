@@ -14,6 +14,7 @@
 //! * **Policy**: which action a category and severity have on a channel ([`Policy`]).
 //! * **Scanner**: the scan itself and its scratch memory; one for each thread.
 //! * **Stream**: the same for an upload that arrives in chunks and may be longer than a message.
+//! * **SDK**: what it takes to write a filter module of one's own (`sdk`, with the feature of that name).
 //!
 //! ```
 //! # #[cfg(feature = "compile")] {
@@ -41,6 +42,9 @@ extern crate std;
 #[cfg(all(feature = "abi", target_family = "wasm"))]
 mod abi;
 mod alphabets;
+#[cfg(all(any(feature = "abi", feature = "sdk"), target_family = "wasm"))]
+#[doc(hidden)]
+pub mod border;
 #[cfg(feature = "compile")]
 pub mod compile;
 #[cfg(feature = "explain")]
@@ -60,6 +64,8 @@ mod regexes;
 mod rewrite;
 mod rules;
 mod scan;
+#[cfg(feature = "sdk")]
+pub mod sdk;
 mod search;
 mod senders;
 mod sms;

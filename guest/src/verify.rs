@@ -72,6 +72,10 @@ pub(crate) fn verify(
     start: usize,
 ) -> Result<(Span, Evidence), Dropped> {
     let spelling = pack.spelling(pattern);
+    // Where what a word was glued to would end, if nothing stood between its letters.
+    if text.get(start).is_some_and(|&byte| byte & 0xC0 == 0x80) {
+        return Err(Dropped::Letters);
+    }
     if pattern.flags & LITERAL == 0 && is_other(spelling, text, start) {
         return Err(Dropped::Letters);
     }

@@ -22,6 +22,13 @@ pub const ABI_VERSION: u32 = 2;
 /// Name of the custom section of a filter module that holds [`ABI_VERSION`] as a `u32`. In a section,
 /// so that it is checked before the module is compiled, let alone run.
 pub const ABI_SECTION: &str = "tamis_abi";
+/// Name of the custom section in which a filter module of others describes itself: its name, and a line for each
+/// reason that it may give. The term of a match is then the number of a reason.
+pub const SIDE_SECTION: &str = "tamis_side";
+/// Most reasons of such a module.
+pub const REASONS_MAX: usize = 64;
+/// Longest name, and longest reason, in bytes.
+pub const REASON_BYTES_MAX: usize = 100;
 /// Most messages in a batch.
 pub const BATCH_MESSAGES_MAX: usize = 64;
 /// Longest text that is scanned, in bytes; of a longer one, this much.

@@ -64,6 +64,17 @@ pub enum LoadError {
     /// The sandbox could not be made.
     #[error("the sandbox could not be made: {0}")]
     Sandbox(String),
+    /// The module is for another place: one of lists beside the filter, or the other way round.
+    #[error("{0}")]
+    Place(&'static str),
+    /// A module beside the filter broke, or refused its settings, while it was being started.
+    #[error("the module `{module}` does not start: {failure}")]
+    SideStart {
+        /// What it calls itself.
+        module: String,
+        /// How.
+        failure: ScanFailure,
+    },
     /// The module broke, or refused, while it was being started with this pack and policy.
     #[error("the module does not start: {0}")]
     Start(ScanFailure),
@@ -88,6 +99,10 @@ fn render(diagnostics: &[Diagnostic]) -> String {
 pub enum ScanFailure {
     /// It took longer than the deadline.
     Deadline,
+    /// It used up its fuel.
+    Fuel,
+    /// It was not asked: it failed on the messages before, and is left alone for a while.
+    Resting,
     /// It ran into the limit on memory.
     Memory,
     /// It trapped.
@@ -100,10 +115,29 @@ pub enum ScanFailure {
     Sandbox(String),
 }
 
+impl ScanFailure {
+    /// The kind in one word, for logs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            ScanFailure::Deadline => "deadline",
+            ScanFailure::Fuel => "fuel",
+            ScanFailure::Resting => "resting",
+            ScanFailure::Memory => "memory",
+            ScanFailure::Trap(_) => "trap",
+            ScanFailure::Answer => "answer",
+            ScanFailure::Refused(_) => "refused",
+            ScanFailure::Sandbox(_) => "sandbox",
+        }
+    }
+}
+
 impl fmt::Display for ScanFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ScanFailure::Deadline => f.write_str("it ran longer than the deadline"),
+            ScanFailure::Fuel => f.write_str("it did more than it may for one message"),
+            ScanFailure::Resting => f.write_str("it failed on the messages before, and rests for a while"),
             ScanFailure::Memory => f.write_str("it ran into the limit on memory"),
             ScanFailure::Trap(reason) => write!(f, "it trapped: {reason}"),
             ScanFailure::Answer => f.write_str("its answer is not one a filter gives"),

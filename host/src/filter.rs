@@ -1,7 +1,7 @@
 //! A filter and its generations: immutable sets of module, pack and policy, replaced whole or not at all.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -51,18 +51,36 @@ pub struct Generation {
     policy_table: Vec<u8>,
     pub(crate) stats: Arc<Stats>,
     pub(crate) memory_module: wasmtime::Module,
+    /// Sandboxes that were made before the generation judged, so that no message waits for one.
+    ready: Mutex<Vec<Instance>>,
 }
 
 impl Generation {
-    fn new(runtime: &Runtime, number: u64, parts: Parts, origin: Option<Origin>) -> Result<Generation, LoadError> {
+    /// A generation, with a sandbox ready for each of `workers`.
+    fn new(
+        runtime: &Runtime,
+        number: u64,
+        parts: Parts,
+        origin: Option<Origin>,
+        workers: usize,
+    ) -> Result<Generation, LoadError> {
         let memory_module = parts.pack.memory_module(runtime.engine(), parts.module.pages)?;
         let stats = Arc::new(Stats::new(&parts.pack.pack()));
         let policy_table = parts.policy.table();
-        let generation = Generation { number, origin, policy_table, stats, parts, memory_module };
+        let ready = Mutex::new(Vec::new());
+        let generation = Generation { number, origin, policy_table, stats, parts, memory_module, ready };
         // Starts once before any message depends on it; this also maps the pack.
-        let instance = Instance::new(runtime, &generation).map_err(LoadError::Start)?;
-        runtime.bury(instance);
+        let first = Instance::new(runtime, &generation).map_err(LoadError::Start)?;
+        // Where there is no room for one more, a worker tries again when it needs it.
+        let more = (1..workers).map_while(|_| Instance::new(runtime, &generation).ok());
+        let ready = std::iter::once(first).chain(more).take(workers).map_while(Instance::warmed).collect();
+        *generation.ready.lock().unwrap_or_else(PoisonError::into_inner) = ready;
         Ok(generation)
+    }
+
+    /// A sandbox that was made before, if one is left.
+    pub(crate) fn take_ready(&self) -> Option<Instance> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Counts up with each swap, from 1.
@@ -121,6 +139,8 @@ struct Shared {
     /// Held while a generation is made, so that numbers ascend in the order of swaps.
     swapping: Mutex<Swapping>,
     refused: AtomicU64,
+    /// Workers that are alive.
+    workers: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -141,7 +161,7 @@ impl Filter {
 
     /// As [`new`](Filter::new), of a bundle.
     pub(crate) fn with_origin(runtime: &Runtime, parts: Parts, origin: Option<Origin>) -> Result<Filter, LoadError> {
-        let first = Generation::new(runtime, 1, parts, origin)?;
+        let first = Generation::new(runtime, 1, parts, origin, 1)?;
         let history = VecDeque::from([(1, first.stats.clone())]);
         let flood = first.parts.policy.flood().map(|policy| Arc::new(FloodWatch::new(policy.clone())));
         let shared = Shared {
@@ -152,12 +172,14 @@ impl Filter {
             flood: ArcSwapOption::new(flood),
             swapping: Mutex::new(Swapping { last_number: 1, history }),
             refused: AtomicU64::new(0),
+            workers: AtomicUsize::new(0),
         };
         Ok(Filter { shared: Arc::new(shared) })
     }
 
     /// Replaces the generation and returns the number of the new one. Workers move to it before their
-    /// next batch; a message never sees two. Everything that can fail happens before anything changes.
+    /// next batch; a message never sees two. Everything that can fail happens before anything changes, and
+    /// each worker finds a sandbox ready, its pages touched: that costs this call time and memory for each worker.
     ///
     /// # Errors
     /// If the module does not start with that pack and policy. The old generation goes on.
@@ -179,7 +201,9 @@ impl Filter {
         if self.shared.flood.load().as_ref().map(|watch| watch.policy()) != flood {
             self.shared.flood.store(flood.map(|policy| Arc::new(FloodWatch::new(policy.clone()))));
         }
-        self.shared.current.store(Arc::new(next));
+        let old = self.shared.current.swap(Arc::new(next));
+        // Sandboxes that no worker took, and perhaps all of it.
+        self.shared.runtime.bury(old);
         Ok(number)
     }
 
@@ -188,7 +212,8 @@ impl Filter {
     }
 
     fn next(&self, swapping: &mut Swapping, parts: Parts, origin: Option<Origin>) -> Result<Generation, LoadError> {
-        let next = Generation::new(&self.shared.runtime, swapping.last_number + 1, parts, origin);
+        let workers = self.shared.workers.load(Ordering::Relaxed);
+        let next = Generation::new(&self.shared.runtime, swapping.last_number + 1, parts, origin, workers);
         match &next {
             Ok(_) => swapping.last_number += 1,
             Err(_) => _ = self.shared.refused.fetch_add(1, Ordering::Relaxed),
@@ -268,6 +293,16 @@ impl Filter {
     /// If no sandbox can be made.
     pub fn worker(&self) -> Result<Worker, LoadError> {
         Worker::new(self.clone())
+    }
+
+    /// Counts a worker, for whom each next generation has a sandbox ready.
+    pub(crate) fn enter(&self) {
+        self.shared.workers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts it out.
+    pub(crate) fn leave(&self) {
+        self.shared.workers.fetch_sub(1, Ordering::Relaxed);
     }
 
     pub(crate) fn runtime(&self) -> &Runtime {

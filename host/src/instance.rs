@@ -3,11 +3,21 @@
 use std::fmt;
 
 use tamis_guest::Message;
-use tamis_guest::wire::{IN_BYTES, OUT_BYTES, OUT_HEADER, read_verdict, write_batch};
-use wasmtime::{Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
+use tamis_guest::wire::{
+    BATCH_MESSAGES_MAX, IN_BYTES, MESSAGE_BYTES_MAX, OUT_BYTES, OUT_HEADER, read_verdict, write_batch,
+};
+use wasmtime::{Engine, Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
 
 use crate::filter::Generation;
-use crate::{Judged, Runtime, ScanFailure};
+use crate::{Judged, Runtime, ScanFailure, SideModule};
+
+/// Smallest page of the systems this runs on.
+const PAGE_BYTES: usize = 4096;
+/// Messages that make a fresh sandbox ready.
+const WARMING: [&str; 2] = [
+    "Hi, are we still on for lunch tomorrow at 12? Your parcel 8812 is out for delivery. Reply STOP to end.",
+    "明天下午三点在老地方见，记得带上次借的那本书，晚上一起吃饭。",
+];
 
 pub(crate) struct Instance {
     store: Store<StoreLimits>,
@@ -15,10 +25,30 @@ pub(crate) struct Instance {
     scan: TypedFunc<(u32, u32), i32>,
     in_address: usize,
     out_address: usize,
-    deadline_ticks: u64,
+    limit: Limit,
     terms_count: usize,
     /// Memory from which on it is to be replaced.
     worn_bytes: usize,
+}
+
+/// How much one call may do.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// Ticks of the runtime's clock: costs little, and is not to the instruction.
+    Deadline { ticks: u64 },
+    /// Operators, for each message and for each byte of its text: always the same for the same message.
+    Fuel { message: u64, byte: u64 },
+}
+
+/// What a module is started with.
+struct Start<'a> {
+    /// Address and length of the pack in its memory.
+    pack: (u64, usize),
+    /// Policy table, or settings.
+    settings: &'a [u8],
+    terms_count: usize,
+    worn_bytes: usize,
+    limit: Limit,
 }
 
 impl fmt::Debug for Instance {
@@ -30,51 +60,86 @@ impl fmt::Debug for Instance {
 impl Instance {
     /// A fresh sandbox in which the generation's filter has taken in pack and policy. About 0.2 ms.
     pub(crate) fn new(runtime: &Runtime, generation: &Generation) -> Result<Instance, ScanFailure> {
-        let sandbox = |error: wasmtime::Error| failure(&error);
         let pack_bytes = generation.parts().pack.bytes().len();
         // What the module asks for at its start counts, or it could ask for everything.
         let memory_bytes = pack_bytes.saturating_add(runtime.config().memory_bytes_max);
-        let limits = StoreLimitsBuilder::new()
-            .memory_size(memory_bytes)
-            .memories(1)
-            .tables(1)
-            .table_elements(10_000)
-            .instances(2)
-            .trap_on_grow_failure(true)
-            .build();
-        let mut store = Store::new(runtime.engine(), limits);
-        store.limiter(|limits| limits);
+        let mut store = store(runtime.engine(), memory_bytes);
         // Before anything of the module runs: a start function can loop as well as any other.
         let deadline_ticks = runtime.deadline_ticks();
         store.set_epoch_deadline(deadline_ticks);
 
         let memory = wasmtime::Instance::new(&mut store, &generation.memory_module, &[]).map_err(sandbox)?;
-        let memory =
-            memory.get_memory(&mut store, "memory").ok_or_else(|| ScanFailure::Sandbox("no memory".to_owned()))?;
-        let filter = wasmtime::Instance::new(&mut store, &generation.parts().module.compiled, &[memory.into()])
-            .map_err(sandbox)?;
+        let memory = memory_of(&memory, &mut store)?;
+        let compiled = &generation.parts().module.compiled;
+        let filter = wasmtime::Instance::new(&mut store, compiled, &[memory.into()]).map_err(sandbox)?;
+        let start = Start {
+            pack: (generation.pack_address(), pack_bytes),
+            settings: generation.policy_table(),
+            terms_count: generation.parts().pack.pack().terms_count(),
+            worn_bytes: memory_bytes - runtime.config().memory_bytes_max / 3,
+            limit: Limit::Deadline { ticks: deadline_ticks },
+        };
+        Instance::start(store, memory, &filter, start)
+    }
+
+    /// A fresh sandbox of a module beside the filter, which has taken its settings.
+    pub(crate) fn of_side(module: &SideModule) -> Result<Instance, ScanFailure> {
+        let config = module.config();
+        let compiled = module.compiled();
+        let mut store = store(compiled.engine(), config.memory_bytes_max);
+        store.set_fuel(config.fuel_for_start()).map_err(sandbox)?;
+        let filter = wasmtime::Instance::new(&mut store, compiled, &[]).map_err(sandbox)?;
+        let memory = memory_of(&filter, &mut store)?;
+        let start = Start {
+            pack: (0, 0),
+            settings: config.settings.as_bytes(),
+            terms_count: module.reasons().len(),
+            worn_bytes: config.memory_bytes_max / 3 * 2,
+            limit: Limit::Fuel { message: config.fuel_for(0), byte: config.fuel_byte },
+        };
+        Instance::start(store, memory, &filter, start)
+    }
+
+    fn start(
+        mut store: Store<StoreLimits>,
+        memory: Memory,
+        filter: &wasmtime::Instance,
+        start: Start<'_>,
+    ) -> Result<Instance, ScanFailure> {
         let areas = filter.get_typed_func::<(), u64>(&mut store, "tamis_areas").map_err(sandbox)?;
         let init = filter.get_typed_func::<(u32, u32, u32), i32>(&mut store, "tamis_init").map_err(sandbox)?;
         let scan = filter.get_typed_func::<(u32, u32), i32>(&mut store, "tamis_scan").map_err(sandbox)?;
 
         let areas = areas.call(&mut store, ()).map_err(sandbox)?;
         let (in_address, out_address) = ((areas >> 32) as usize, (areas & 0xFFFF_FFFF) as usize);
-        let table = generation.policy_table();
+        let table = start.settings;
         let area = memory.data_mut(&mut store).get_mut(in_address..).and_then(|rest| rest.get_mut(..IN_BYTES));
         area.and_then(|area| area.get_mut(..table.len())).ok_or(ScanFailure::Answer)?.copy_from_slice(table);
         if memory.data(&store).get(out_address..).is_none_or(|rest| rest.len() < OUT_BYTES) {
             return Err(ScanFailure::Answer);
         }
-        let address = u32::try_from(generation.pack_address()).map_err(|_| ScanFailure::Memory)?;
-        let length = u32::try_from(pack_bytes).map_err(|_| ScanFailure::Memory)?;
+        let (address, length) = start.pack;
+        let address = u32::try_from(address).map_err(|_| ScanFailure::Memory)?;
+        let length = u32::try_from(length).map_err(|_| ScanFailure::Memory)?;
         let policy_bytes = u32::try_from(table.len()).map_err(|_| ScanFailure::Memory)?;
         match init.call(&mut store, (address, length, policy_bytes)).map_err(sandbox)? {
             0 => {}
             code => return Err(ScanFailure::Refused(code)),
         }
-        let terms_count = generation.parts().pack.pack().terms_count();
-        let worn_bytes = memory_bytes - runtime.config().memory_bytes_max / 3;
-        Ok(Instance { store, memory, scan, in_address, out_address, deadline_ticks, terms_count, worn_bytes })
+        let Start { terms_count, worn_bytes, limit, .. } = start;
+        Ok(Instance { store, memory, scan, in_address, out_address, limit, terms_count, worn_bytes })
+    }
+
+    /// The sandbox after it has touched what a scan touches, so that the first scan waits for no page; `None` if
+    /// it fails on that, which is then for a message to find out.
+    pub(crate) fn warmed(mut self) -> Option<Instance> {
+        let touched = self.memory.data(&self.store).iter().step_by(PAGE_BYTES).fold(0, |all: u8, &byte| all ^ byte);
+        std::hint::black_box(touched);
+        let messages: Vec<Message<'_>> =
+            WARMING.into_iter().cycle().take(BATCH_MESSAGES_MAX).map(Message::body).collect();
+        let mut judged = vec![Judged::default(); messages.len()];
+        let (_, failure) = self.scan(&messages, &mut judged);
+        failure.is_none().then_some(self)
     }
 
     /// Judges a batch that fits the areas. Returns how many verdicts stand, in `judged` from the first
@@ -86,7 +151,16 @@ impl Instance {
         let Some(length) = write_batch(messages, input) else {
             return (0, Some(ScanFailure::Answer));
         };
-        self.store.set_epoch_deadline(self.deadline_ticks);
+        match self.limit {
+            Limit::Deadline { ticks } => self.store.set_epoch_deadline(ticks),
+            Limit::Fuel { message, byte } => {
+                let bytes = messages.iter().map(|message| message.text.len().min(MESSAGE_BYTES_MAX) as u64).sum();
+                let fuel = message.saturating_mul(messages.len() as u64).saturating_add(byte.saturating_mul(bytes));
+                if let Err(error) = self.store.set_fuel(fuel) {
+                    return (0, Some(failure(&error)));
+                }
+            }
+        }
         // At most 64, and within the area.
         let call = self.scan.call(&mut self.store, (messages.len() as u32, length as u32));
         let failure = match call {
@@ -126,9 +200,33 @@ impl Instance {
     }
 }
 
+/// A store with its limits on memory.
+fn store(engine: &Engine, memory_bytes: usize) -> Store<StoreLimits> {
+    let limits = StoreLimitsBuilder::new()
+        .memory_size(memory_bytes)
+        .memories(1)
+        .tables(1)
+        .table_elements(10_000)
+        .instances(2)
+        .trap_on_grow_failure(true)
+        .build();
+    let mut store = Store::new(engine, limits);
+    store.limiter(|limits| limits);
+    store
+}
+
+fn memory_of(instance: &wasmtime::Instance, store: &mut Store<StoreLimits>) -> Result<Memory, ScanFailure> {
+    instance.get_memory(store, "memory").ok_or_else(|| ScanFailure::Sandbox("no memory".to_owned()))
+}
+
+fn sandbox(error: wasmtime::Error) -> ScanFailure {
+    failure(&error)
+}
+
 fn failure(error: &wasmtime::Error) -> ScanFailure {
     match error.downcast_ref::<Trap>() {
         Some(Trap::Interrupt) => ScanFailure::Deadline,
+        Some(Trap::OutOfFuel) => ScanFailure::Fuel,
         Some(trap) => ScanFailure::Trap(trap.to_string()),
         None => {
             let text = format!("{error:#}");

@@ -141,6 +141,19 @@ impl Collector for Source {
             }
         }
         let running = self.0.filter.generation();
+        let mut metric = encoder.encode_descriptor(
+            "side_messages",
+            "Messages on which a module beside the filter acted or failed",
+            None,
+            MetricType::Counter,
+        )?;
+        for side in running.parts().module.sides() {
+            let (acted, failed) = side.counts();
+            for (what, count) in [("acted", acted), ("failed", failed)] {
+                let labels: Labels = [("module", side.name().to_string()), ("what", what.to_owned())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
         let gauge = |encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64| {
             let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
             ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(metric)

@@ -1,7 +1,8 @@
 //! A pack as a WebAssembly module without code, which defines the memory with the pack in it. The filter
 //! imports that memory, and every instance maps the same pages copy-on-write: N workers hold one pack.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tamis_guest::{Pack, PackBytes};
 use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoder};
@@ -13,15 +14,29 @@ use crate::LoadError;
 pub(crate) const PAGE: u64 = 64 << 10;
 
 /// A pack, checked and ready to be mapped. Cloning shares it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PackImage {
     bytes: Arc<PackBytes>,
+    /// The module of the last generation it was in: admission and the swap after it need the same one.
+    mapped: Arc<Mutex<Option<Mapped>>>,
+}
+
+#[derive(Clone)]
+struct Mapped {
+    pages: u64,
+    module: wasmtime::Module,
+}
+
+impl fmt::Debug for PackImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PackImage").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
 }
 
 impl PackImage {
     pub(crate) fn new(bytes: PackBytes) -> Result<PackImage, LoadError> {
         Pack::decode(&bytes)?;
-        Ok(PackImage { bytes: Arc::new(bytes) })
+        Ok(PackImage { bytes: Arc::new(bytes), mapped: Arc::default() })
     }
 
     /// The pack, to look terms and categories up in. Costs a look at its header.
@@ -46,6 +61,17 @@ impl PackImage {
 
     /// The module that defines a memory with the pack behind the filter's own `pages`.
     pub(crate) fn memory_module(&self, engine: &Engine, pages: u64) -> Result<wasmtime::Module, LoadError> {
+        let mut mapped = self.mapped.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_fit = |mapped: &&Mapped| mapped.pages == pages && Engine::same(mapped.module.engine(), engine);
+        if let Some(known) = mapped.as_ref().filter(is_fit) {
+            return Ok(known.module.clone());
+        }
+        let module = self.make_module(engine, pages)?;
+        *mapped = Some(Mapped { pages, module: module.clone() });
+        Ok(module)
+    }
+
+    fn make_module(&self, engine: &Engine, pages: u64) -> Result<wasmtime::Module, LoadError> {
         let mut memories = MemorySection::new();
         let minimum = pages + (self.bytes.len() as u64).div_ceil(PAGE);
         memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });

@@ -1,18 +1,20 @@
 //! The process-wide part: the engine with its settings, the clock that ends calls, and the checks a
 //! module passes before it is compiled.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::mpsc;
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use tamis_guest::PackBytes;
-use tamis_guest::wire::{ABI_SECTION, ABI_VERSION};
+use tamis_guest::wire::{ABI_SECTION, ABI_VERSION, SIDE_SECTION};
 use wasmparser::{Parser, Payload};
 use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
 
 use crate::instance::Instance;
-use crate::{LoadError, PackImage, RuntimeConfig, cache};
+use crate::side::Description;
+use crate::{LoadError, PackImage, RuntimeConfig, SideConfig, SideModule, cache};
 
 /// How often the clock of the engine ticks. Ending a loop costs at most this more than the deadline.
 const TICK: Duration = Duration::from_millis(2);
@@ -23,17 +25,24 @@ const FUNCTION_BYTES_MAX: usize = 512 << 10;
 const LOCALS_MAX: u32 = 2_000;
 
 /// What all filters of a process share. Make one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Runtime {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("config", &self.shared.config).finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     engine: Engine,
+    /// For modules of others: counts fuel. Made when the first of them comes.
+    side_engine: OnceLock<Engine>,
     config: RuntimeConfig,
-    /// Where instances go to be dropped, so that unmapping a large pack stops no scan.
-    graveyard: mpsc::Sender<Instance>,
+    /// Where instances and generations go to be dropped, so that unmapping a large pack stops no scan.
+    graveyard: mpsc::Sender<Box<dyn Send>>,
 }
 
 /// A filter module: checked and compiled. Cloning shares it.
@@ -43,9 +52,28 @@ pub struct Module {
     /// Pages of memory the module asks for, its statics and stack.
     pub(crate) pages: u64,
     wasm: Arc<[u8]>,
+    beside: Arc<[SideModule]>,
 }
 
 impl Module {
+    /// The module with one of others beside it, which sees the same messages; of their actions the worst wins.
+    #[must_use]
+    pub fn beside(self, side: SideModule) -> Module {
+        let beside = self.beside.iter().cloned().chain([side]).collect();
+        Module { beside, ..self }
+    }
+
+    /// The modules beside it, in the order in which they were added.
+    #[must_use]
+    pub fn sides(&self) -> &[SideModule] {
+        &self.beside
+    }
+
+    /// The module with those beside it that the other has.
+    pub(crate) fn with_sides_of(self, other: &Module) -> Module {
+        Module { beside: other.beside.clone(), ..self }
+    }
+
     /// The WebAssembly it was compiled from.
     #[must_use]
     pub fn wasm(&self) -> &[u8] {
@@ -70,7 +98,7 @@ impl Runtime {
                 thread::sleep(TICK);
             }
         };
-        let (graveyard, dead) = mpsc::channel::<Instance>();
+        let (graveyard, dead) = mpsc::channel::<Box<dyn Send>>();
         let bury = move || dead.into_iter().for_each(drop);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = thread::Builder::new().name(name.to_owned()).spawn(work);
@@ -78,7 +106,9 @@ impl Runtime {
         };
         spawn("tamis-clock", Box::new(clock))?;
         spawn("tamis-drop", Box::new(bury))?;
-        Ok(Runtime { shared: Arc::new(Shared { engine, config: config.clone(), graveyard }) })
+        Ok(Runtime {
+            shared: Arc::new(Shared { engine, side_engine: OnceLock::new(), config: config.clone(), graveyard }),
+        })
     }
 
     /// Checks a module and compiles it. Takes about 0.1 s for the default one.
@@ -86,32 +116,51 @@ impl Runtime {
     /// # Errors
     /// If it is not a filter module for this version; the check that failed is named.
     pub fn module(&self, wasm: &[u8]) -> Result<Module, LoadError> {
-        let pages = inspect(wasm, self.shared.config.module_bytes_max)?;
-        let compiled = self.compile(wasm)?;
-        let has = |name: &str, params: &str, results: &str| {
-            let of_type = |export: ExportType<'_>| match export.ty() {
-                ExternType::Func(ty) => {
-                    export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
-                }
-                _ => false,
-            };
-            compiled.exports().any(of_type)
+        let Inspected { pages, side } = inspect(wasm, self.shared.config.module_bytes_max)?;
+        if side.is_some() {
+            return Err(LoadError::Place(
+                "the module is one of others, which knows no lists: it goes beside the filter",
+            ));
+        }
+        let pages = pages.ok_or(LoadError::Export("import of `env.memory`"))?;
+        let compiled = self.compile(&self.shared.engine, wasm)?;
+        check_exports(&compiled)?;
+        Ok(Module { compiled, pages, wasm: wasm.into(), beside: Arc::default() })
+    }
+
+    /// Checks a module of others, made with `tamis_guest::sdk`, and compiles it, to run beside the filter with
+    /// [`Module::beside`].
+    ///
+    /// # Errors
+    /// If it is none for this version, or does not start with its settings.
+    pub fn side_module(&self, wasm: &[u8], config: &SideConfig) -> Result<SideModule, LoadError> {
+        let Inspected { pages, side } = inspect(wasm, self.shared.config.module_bytes_max)?;
+        let side = side
+            .ok_or(LoadError::Place("the module is one for lists: it replaces the filter, and goes not beside it"))?;
+        if pages.is_some() {
+            return Err(LoadError::Import("env.memory".to_owned()));
+        }
+        let engine = match self.shared.side_engine.get() {
+            Some(engine) => engine,
+            None => {
+                let engine = Engine::new(&side_engine_config());
+                let engine = engine.map_err(|error| LoadError::Sandbox(format!("{error:#}")))?;
+                self.shared.side_engine.get_or_init(|| engine)
+            }
         };
-        if !has("tamis_areas", "", "i64") {
-            return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+        let compiled = self.compile(engine, wasm)?;
+        check_exports(&compiled)?;
+        if compiled.get_export("memory").and_then(|memory| memory.memory().cloned()).is_none() {
+            return Err(LoadError::Export("memory `memory`"));
         }
-        if !has("tamis_init", "i32 i32 i32", "i32") {
-            return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
-        }
-        if !has("tamis_scan", "i32 i32", "i32") {
-            return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
-        }
-        Ok(Module { compiled, pages, wasm: wasm.into() })
+        let module = SideModule::new(compiled, config, side);
+        let start = |failure| LoadError::SideStart { module: module.name().to_string(), failure };
+        self.bury(Instance::of_side(&module).map_err(start)?);
+        Ok(module)
     }
 
     /// Compiles a module, or takes it from the cache.
-    fn compile(&self, wasm: &[u8]) -> Result<wasmtime::Module, LoadError> {
-        let engine = &self.shared.engine;
+    fn compile(&self, engine: &Engine, wasm: &[u8]) -> Result<wasmtime::Module, LoadError> {
         let cache = self.shared.config.module_cache.as_deref();
         if let Some(module) = cache.and_then(|folder| cache::load(folder, engine, wasm)) {
             return Ok(module);
@@ -148,10 +197,10 @@ impl Runtime {
         u64::try_from(ticks).unwrap_or(u64::MAX - 1) + 1
     }
 
-    /// Drops an instance on another thread.
-    pub(crate) fn bury(&self, instance: Instance) {
-        // If the thread is gone, the instance is dropped here, which is merely slower.
-        let _ = self.shared.graveyard.send(instance);
+    /// Drops something on another thread.
+    pub(crate) fn bury(&self, dead: impl Send + 'static) {
+        // If the thread is gone, it is dropped here, which is merely slower.
+        let _ = self.shared.graveyard.send(Box::new(dead));
     }
 }
 
@@ -172,9 +221,45 @@ fn engine_config() -> Config {
     config
 }
 
-/// Looks at a module before anything is compiled: the boundary's version, imports, size. Returns how
-/// many pages of memory it asks for.
-fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
+/// As [`engine_config`], and what runs is counted.
+fn side_engine_config() -> Config {
+    let mut config = engine_config();
+    config.epoch_interruption(false).consume_fuel(true);
+    config
+}
+
+fn check_exports(compiled: &wasmtime::Module) -> Result<(), LoadError> {
+    let has = |name: &str, params: &str, results: &str| {
+        let of_type = |export: ExportType<'_>| match export.ty() {
+            ExternType::Func(ty) => {
+                export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
+            }
+            _ => false,
+        };
+        compiled.exports().any(of_type)
+    };
+    if !has("tamis_areas", "", "i64") {
+        return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+    }
+    if !has("tamis_init", "i32 i32 i32", "i32") {
+        return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
+    }
+    if !has("tamis_scan", "i32 i32", "i32") {
+        return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
+    }
+    Ok(())
+}
+
+/// What a module says before it is compiled.
+struct Inspected {
+    /// Pages of the memory that it imports, if it does.
+    pages: Option<u64>,
+    /// What it says of itself, if it is one of others.
+    side: Option<Description>,
+}
+
+/// Looks at a module before anything is compiled: the boundary's version, imports, size.
+fn inspect(wasm: &[u8], bytes_max: usize) -> Result<Inspected, LoadError> {
     let not_a_module = |reason: String| LoadError::NotAModule(reason);
     if wasm.len() > bytes_max {
         return Err(not_a_module(format!("{} bytes, the limit is {bytes_max}", wasm.len())));
@@ -187,10 +272,14 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
     }
     let mut version = None;
     let mut pages = None;
+    let mut side = None;
     for payload in Parser::new(0).parse_all(wasm) {
         match payload.map_err(|error| not_a_module(error.to_string()))? {
             Payload::CustomSection(section) if section.name() == ABI_SECTION => {
                 version = section.data().try_into().ok().map(u32::from_le_bytes);
+            }
+            Payload::CustomSection(section) if section.name() == SIDE_SECTION => {
+                side = Some(Description::parse(section.data())?);
             }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
@@ -236,7 +325,7 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<u64, LoadError> {
         Some(ABI_VERSION) => {}
         Some(found) => return Err(LoadError::Abi { expected: ABI_VERSION, found }),
     }
-    pages.ok_or(LoadError::Export("import of `env.memory`"))
+    Ok(Inspected { pages, side })
 }
 
 fn signature(types: impl Iterator<Item = wasmtime::ValType>) -> String {

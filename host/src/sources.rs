@@ -73,12 +73,13 @@ impl Sources {
         let module = match &self.module {
             Some(path) => {
                 let bytes = read(path)?;
-                if bytes == running.wasm() {
+                let module = if bytes == running.wasm() {
                     running.clone()
                 } else {
                     let in_file = |error| LoadError::InFile { path: path.clone(), error: Box::new(error) };
                     runtime.module(&bytes).map_err(in_file)?
-                }
+                };
+                module.with_sides_of(&defaults.module)
             }
             None => defaults.module.clone(),
         };

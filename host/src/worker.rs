@@ -9,8 +9,9 @@ use tamis_guest::{Action, Message, Verdict, VerdictFlags};
 
 use crate::filter::{Filter, Generation, Parts};
 use crate::instance::Instance;
+use crate::side::{SideSeat, SideVerdict};
 use crate::strikes::Strike;
-use crate::{Delivery, FloodSigns, LoadError, Runtime, ScanFailure, Trial, TrialMode};
+use crate::{Delivery, FloodSigns, LoadError, Runtime, ScanFailure, SideModule, Trial, TrialMode};
 
 /// The verdict on one message, and where it came from.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Judged {
     pub generation: u64,
     /// Why the filter has no verdict of its own.
     pub failure: Option<ScanFailure>,
+    /// What the modules beside the filter said, in their order. The action of the verdict is the worst of all.
+    pub sides: Vec<SideVerdict>,
     /// How many messages of this sender were held or blocked lately, this one included; 0 unless
     /// [`Filter::count_strikes`] was called.
     pub strikes: u32,
@@ -43,13 +46,19 @@ struct Seat {
     generation: Arc<Generation>,
     /// `None` after a failure, until the next message needs one.
     instance: Option<Instance>,
+    /// Of the modules beside.
+    sides: Vec<SideSeat>,
 }
 
 impl Worker {
     pub(crate) fn new(filter: Filter) -> Result<Worker, LoadError> {
         let generation = filter.generation();
-        let instance = Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?;
-        Ok(Worker { filter, seat: Seat { generation, instance: Some(instance) }, trial: None })
+        let instance = match generation.take_ready() {
+            Some(instance) => instance,
+            None => Instance::new(filter.runtime(), &generation).map_err(LoadError::Start)?,
+        };
+        filter.enter();
+        Ok(Worker { filter, seat: Seat::new(generation, Some(instance), Vec::new()), trial: None })
     }
 
     /// The generation that judged the last messages; look terms up in its pack.
@@ -130,20 +139,29 @@ impl Worker {
         if self.filter.is_current(&self.seat.generation) {
             return;
         }
-        self.seat.generation = self.filter.generation();
-        if let Some(old) = self.seat.instance.take() {
-            self.filter.runtime().bury(old);
-        }
+        let generation = self.filter.generation();
+        let instance = generation.take_ready();
+        // This worker may be the last that holds it, and unmapping it takes longer than a batch.
+        let sides = std::mem::take(&mut self.seat.sides);
+        let old = std::mem::replace(&mut self.seat, Seat::new(generation, instance, sides));
+        self.filter.runtime().bury(old);
     }
 
     fn follow_trial(&mut self) {
-        if let Some((_, Seat { instance: Some(old), .. })) = self.trial.take() {
+        if let Some(old) = self.trial.take() {
             self.filter.runtime().bury(old);
         }
         self.trial = self.filter.trial().map(|trial| {
             let generation = trial.generation().clone();
-            (trial, Seat { generation, instance: None })
+            let instance = generation.take_ready();
+            (trial, Seat::new(generation, instance, Vec::new()))
         });
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.filter.leave();
     }
 }
 
@@ -186,6 +204,16 @@ fn scan_with_trial(
 }
 
 impl Seat {
+    /// A seat; sandboxes of modules beside that are also beside this generation go on.
+    fn new(generation: Arc<Generation>, instance: Option<Instance>, mut known: Vec<SideSeat>) -> Seat {
+        let seat = |module: &SideModule| match known.iter().position(|seat| seat.module().is(module)) {
+            Some(at) => known.swap_remove(at),
+            None => SideSeat::new(module),
+        };
+        let sides = generation.parts().module.sides().iter().map(seat).collect();
+        Seat { generation, instance, sides }
+    }
+
     fn scan(&mut self, runtime: &Runtime, messages: &[Message<'_>], judged: &mut [Judged]) {
         if messages.is_empty() {
             return;
@@ -195,11 +223,19 @@ impl Seat {
             answer.generation = self.generation.number();
             answer.failure = None;
             answer.flood = FloodSigns::default();
+            answer.sides.clear();
         }
         let mut from = 0;
         while from < messages.len() {
             let end = from + batch_len(&messages[from..]).max(1);
             from += self.scan_batch(runtime, &messages[from..end], &mut judged[from..end]);
+        }
+        for side in &mut self.sides {
+            for (message, judged) in messages.iter().zip(judged.iter_mut()) {
+                let said = side.judge(runtime, message, self.generation.failure_action(message.channel));
+                judged.verdict.action = judged.verdict.action.max(said.action);
+                judged.sides.push(said);
+            }
         }
         self.generation.stats.add(&self.generation.parts().pack, judged, start.elapsed());
     }

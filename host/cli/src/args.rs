@@ -1,5 +1,6 @@
 //! The command line: one table of commands and flags, from which the help is made.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
@@ -178,6 +179,14 @@ pub(crate) struct CheckArgs {
     pub(crate) watch: bool,
     #[command(flatten)]
     pub(crate) bundles: BundleSourceArgs,
+    /// Filter module of others to run beside, in a sandbox of its own; may be given several times, the worst action
+    /// wins
+    #[arg(long, value_name = "FILE")]
+    pub(crate) side_module: Vec<PathBuf>,
+    /// Serve metrics in the text format of Prometheus on this address, such as 127.0.0.1:9464, for as long as messages
+    /// are read
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,

@@ -1,8 +1,11 @@
 //! What the command works with where nothing else is named: the embedded module, pack and policy.
 
+use std::fs;
+use std::path::PathBuf;
+
 use anyhow::Context as _;
 use tamis_guest::compile::PolicySource;
-use tamis_host::{Defaults, Filter, Loaded, Runtime, RuntimeConfig, Sources};
+use tamis_host::{Defaults, Filter, Loaded, Runtime, RuntimeConfig, SideConfig, Sources};
 
 use crate::args::SourceArgs;
 use crate::text;
@@ -19,8 +22,13 @@ pub(crate) struct Started {
 
 /// Makes the filter that the flags describe. Warnings of its lists go to standard error.
 pub(crate) fn start(args: &SourceArgs) -> anyhow::Result<Started> {
+    start_with(args, &[])
+}
+
+/// As [`start`], with modules of others beside.
+pub(crate) fn start_with(args: &SourceArgs, sides: &[PathBuf]) -> anyhow::Result<Started> {
     let runtime = Runtime::new(&RuntimeConfig::default())?;
-    let defaults = defaults(&runtime)?;
+    let defaults = with_sides(&runtime, defaults(&runtime)?, sides)?;
     let sources = sources(args);
     let Loaded { parts, policy, warnings } = sources.load(&runtime, &defaults, &defaults.module)?;
     text::diagnostics(&warnings);
@@ -36,6 +44,16 @@ pub(crate) fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
         pack: runtime.pack(&include_bytes!(concat!(env!("OUT_DIR"), "/default.pack"))[..])?,
         policy: policy.context("the embedded policy is unusable")?,
     })
+}
+
+/// Puts modules of others beside the filter.
+pub(crate) fn with_sides(runtime: &Runtime, mut defaults: Defaults, sides: &[PathBuf]) -> anyhow::Result<Defaults> {
+    for path in sides {
+        let wasm = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let side = runtime.side_module(&wasm, &SideConfig::default());
+        defaults.module = defaults.module.beside(side.with_context(|| path.display().to_string())?);
+    }
+    Ok(defaults)
 }
 
 fn sources(args: &SourceArgs) -> Sources {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use tamis_guest::spam::Confidence;
 use tamis_guest::{Action, Match, Pack, Policy, mask_message};
-use tamis_host::{FloodReason, FloodSigns, Judged};
+use tamis_host::{Finding, FloodReason, FloodSigns, Judged, SideVerdict};
 
 use crate::input::Line;
 
@@ -36,6 +36,39 @@ pub(crate) struct VerdictJson<'a> {
     /// Why the filter has no verdict of its own; the action is then the policy's answer to failures.
     #[serde(skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
+    /// What the modules beside the filter said, those that found nothing left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sides: Vec<SideJson<'a>>,
+}
+
+/// What a module beside the filter said.
+#[derive(Debug, Serialize)]
+struct SideJson<'a> {
+    module: &'a str,
+    action: &'static str,
+    findings: Vec<FindingJson<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingJson<'a> {
+    /// Bytes of the message, half-open.
+    span: [u32; 2],
+    reason: &'a str,
+}
+
+impl<'a> SideJson<'a> {
+    fn new(said: &'a SideVerdict) -> SideJson<'a> {
+        let finding =
+            |found: &'a Finding| FindingJson { span: [found.span.start, found.span.end], reason: &found.reason };
+        SideJson {
+            module: &said.module,
+            action: said.action.name(),
+            findings: said.findings.iter().map(finding).collect(),
+            failure: said.failure.as_ref().map(ToString::to_string),
+        }
+    }
 }
 
 /// What the model thinks.
@@ -99,7 +132,7 @@ impl<'a> MatchJson<'a> {
 }
 
 impl<'a> VerdictJson<'a> {
-    pub(crate) fn new(line: &'a Line, judged: &Judged, policy: &Policy, pack: &'a Pack<'a>) -> VerdictJson<'a> {
+    pub(crate) fn new(line: &'a Line, judged: &'a Judged, policy: &Policy, pack: &'a Pack<'a>) -> VerdictJson<'a> {
         let all = |matches: &[Match]| matches.iter().map(|found| MatchJson::new(found, pack)).collect();
         let masked = || mask_message(policy, pack, &line.message(policy), &judged.verdict);
         VerdictJson {
@@ -119,6 +152,7 @@ impl<'a> VerdictJson<'a> {
                 .map(|text| String::from_utf8_lossy(&text).into_owned()),
             flags: judged.verdict.flags.names().collect(),
             failure: judged.failure.as_ref().map(ToString::to_string),
+            sides: judged.sides.iter().filter(|said| said.says_something()).map(SideJson::new).collect(),
         }
     }
 

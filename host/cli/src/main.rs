@@ -9,6 +9,7 @@ mod json;
 mod lists;
 mod log;
 mod model;
+mod serve;
 mod text;
 
 use std::io::ErrorKind;

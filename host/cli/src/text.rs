@@ -51,8 +51,9 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
 
     // Spans count bytes of the original; in a text that had to be repaired they would point astray.
     let is_exact = text.len() == line.text.len();
-    let all = || judged.verdict.matches.iter().chain(&judged.verdict.shadow);
-    let spans: Vec<Span> = if is_exact { all().map(|found| found.span).collect() } else { Vec::new() };
+    let of_lists = || judged.verdict.matches.iter().chain(&judged.verdict.shadow).map(|found| found.span);
+    let of_sides = || judged.sides.iter().flat_map(|said| &said.findings).map(|found| found.span);
+    let spans: Vec<Span> = if is_exact { of_lists().chain(of_sides()).collect() } else { Vec::new() };
     marked(out, &text, &spans, style)?;
     if let Some(failure) = &judged.failure {
         writeln!(out, "   = the filter failed on this message: {failure}")?;
@@ -86,6 +87,22 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
         }
         writeln!(out, "   = {about}")?;
     }
+    for said in &judged.sides {
+        if let Some(failure) = &said.failure {
+            writeln!(
+                out,
+                "   = the module `{}` failed on this message, {}: {failure}",
+                said.module,
+                said.action.name()
+            )?;
+        }
+        let mut reasons: Vec<&str> = said.findings.iter().map(|found| &*found.reason).collect();
+        reasons.dedup();
+        for reason in reasons {
+            writeln!(out, "   = the module `{}` says {}: {reason}", said.module, said.action.name())?;
+        }
+    }
+
     terms(out, "", &judged.verdict.matches, pack)?;
     terms(out, "shadow: ", &judged.verdict.shadow, pack)
 }

@@ -281,3 +281,48 @@ fn killed_at_any_point_it_starts_with_the_last_good_bundle() {
     let verified = output(&["log", "verify", &publisher.path("log")]);
     assert!(verified.status.success(), "{}", stderr(&verified));
 }
+
+#[test]
+fn an_emergency_file_holds_at_once_and_metrics_are_served() {
+    let publisher = Publisher::new();
+    let stanza = run(&["bundle", "keys", &publisher.path("urgent"), "--roles", "emergency"]);
+    let trust = fs::read_to_string(publisher.path("trust.toml")).unwrap();
+    fs::write(publisher.path("trust.toml"), trust + &stanza).unwrap();
+    publisher.publish(1, "zorkblat");
+
+    let mut args = publisher.check_args();
+    args.extend(["--metrics".to_owned(), "127.0.0.1:0".to_owned()]);
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut child = tamis(&args).spawn().unwrap();
+    let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let mut host = Host { child, stdin, stdout };
+    let address = told.find_map(|line| line.unwrap().strip_prefix("metrics at http://").map(str::to_owned)).unwrap();
+    let drain = thread::spawn(move || told.count());
+    host.judge_until("a zorkblat", true);
+
+    let (published, key) = (publisher.path("published"), publisher.path("urgent.key"));
+    let urgent = ["bundle", "emergency", "--sequence", "1", "--key", &key, "--to", &published, "--hold", "flumox"];
+    run(&urgent);
+    host.judge_until("a flumox", true);
+    let verdict = host.judge("a flumox");
+    assert_eq!((&verdict["action"], &verdict["matches"][0]["category"]), (&"hold".into(), &"emergency.hold".into()));
+    assert_eq!(host.judge("a zorkblat")["action"], "block");
+
+    let ask = |path: &str| {
+        let mut stream = std::net::TcpStream::connect(address.strip_suffix("/metrics").unwrap()).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: tamis\r\n\r\n").unwrap();
+        std::io::read_to_string(stream).unwrap()
+    };
+    let metrics = ask("/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n"), "{metrics}");
+    for line in ["tamis_bundle_sequence 1", "# EOF"] {
+        assert!(metrics.lines().any(|found| found == line), "no `{line}` in {metrics}");
+    }
+    assert!(ask("/").starts_with("HTTP/1.1 404 "));
+    host.end();
+    drain.join().unwrap();
+
+    let nothing = output(&["bundle", "emergency", "--sequence", "2", "--key", &key, "--to", &published]);
+    assert!(stderr(&nothing).contains("nothing to do"), "{}", stderr(&nothing));
+}

@@ -459,3 +459,70 @@ fn the_readme_shows_what_the_command_prints() {
         assert!(stdout(&output).contains(&piece), "the README shows what is not printed:\n{piece}");
     }
 }
+
+/// A module of others that asks for this action on every message, and says why.
+fn side_module(name: &str, action: u8) -> Vec<u8> {
+    use wasm_encoder::{
+        CodeSection, CustomSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, MemArg,
+        MemorySection, MemoryType, Module, TypeSection, ValType,
+    };
+    const OUT: i32 = 0x11_0000;
+    let description = format!("{name}\nbecause of {name}");
+    let (mut types, mut functions) = (TypeSection::new(), FunctionSection::new());
+    types.ty().function([], [ValType::I64]);
+    types.ty().function([ValType::I32; 3], [ValType::I32]);
+    types.ty().function([ValType::I32; 2], [ValType::I32]);
+    (0..3).for_each(|ty| _ = functions.function(ty));
+    let mut memories = MemorySection::new();
+    memories.memory(MemoryType { minimum: 24, maximum: None, memory64: false, shared: false, page_size_log2: None });
+    let mut exports = ExportSection::new();
+    exports.export("memory", ExportKind::Memory, 0).export("tamis_areas", ExportKind::Func, 0);
+    exports.export("tamis_init", ExportKind::Func, 1).export("tamis_scan", ExportKind::Func, 2);
+    let mut code = CodeSection::new();
+    for answer in [Instruction::I64Const(OUT.into()), Instruction::I32Const(0)] {
+        let mut function = Function::new([]);
+        function.instruction(&answer).instruction(&Instruction::End);
+        code.function(&function);
+    }
+    // One message done, 24 bytes: the action, no confidence, and one match, bytes 0 to 3, reason 0.
+    let mut scan = Function::new([]);
+    for (offset, word) in
+        [(0, 1), (4, 24), (8, 0x1_0000 + i32::from(action)), (12, 0), (16, 0), (20, 3), (24, 0), (28, 0)]
+    {
+        scan.instruction(&Instruction::I32Const(OUT)).instruction(&Instruction::I32Const(word));
+        scan.instruction(&Instruction::I32Store(MemArg { offset, align: 0, memory_index: 0 }));
+    }
+    scan.instruction(&Instruction::I32Const(0)).instruction(&Instruction::End);
+    code.function(&scan);
+    let custom = |name: &'static str, data: Vec<u8>| CustomSection { name: name.into(), data: data.into() };
+    let mut module = Module::new();
+    module.section(&custom("tamis_abi", tamis_guest::wire::ABI_VERSION.to_le_bytes().into()));
+    module.section(&custom("tamis_side", description.into_bytes()));
+    module.section(&types).section(&functions).section(&memories).section(&exports).section(&code);
+    module.finish()
+}
+
+#[test]
+fn modules_of_others_run_beside_and_the_worst_action_wins() {
+    let folder = Folder::new("sides");
+    let terms = folder.write("terms.txt", "casino\n");
+    let (flags, holds) =
+        (folder.write("flags.wasm", side_module("one", 1)), folder.write("holds.wasm", side_module("two", 3)));
+    let args = ["check", "--terms", &terms, "--side-module", &flags, "--side-module", &holds];
+    let output = run(&[&args[..], &["--format", "ndjson"]].concat(), "hello\nthe casino\n");
+    let verdicts = json_lines(&output);
+    assert_eq!((&verdicts[0]["action"], &verdicts[1]["action"]), (&Value::from("hold"), &Value::from("block")));
+    assert_eq!(
+        verdicts[0]["sides"],
+        serde_json::json!([
+            {"module": "one", "action": "flag", "findings": [{"span": [0, 3], "reason": "because of one"}]},
+            {"module": "two", "action": "hold", "findings": [{"span": [0, 3], "reason": "because of two"}]},
+        ])
+    );
+    let shown = stdout(&run(&args, "hello\n"));
+    assert!(shown.contains("   | ^^^") && shown.contains("the module `two` says hold: because of two"), "{shown}");
+    // One for lists is none of these, and is told so.
+    let rubbish = folder.write("rubbish.wasm", b"\0asm\x01\0\0\0\0\x0E\x09tamis_abi\x02\0\0\0");
+    let output = run(&["check", "--side-module", &rubbish], "hello\n");
+    assert_error(&output, &["rubbish.wasm", "goes not beside it"]);
+}

@@ -228,10 +228,12 @@ fn find_module(
     known: &[&Module],
 ) -> Result<Module, Refusal> {
     let Some(wasm) = content.part(PartKind::Module) else { return Ok(defaults.module.clone()) };
-    match known.iter().find(|module| module.wasm() == wasm) {
-        Some(module) => Ok((*module).clone()),
-        None => Ok(runtime.module(wasm)?),
-    }
+    let module = match known.iter().find(|module| module.wasm() == wasm) {
+        Some(module) => (*module).clone(),
+        None => runtime.module(wasm)?,
+    };
+    // What stands beside is the operator's choice on this host, not that of a bundle.
+    Ok(module.with_sides_of(&defaults.module))
 }
 
 fn assemble(module: Module, pack: PackImage, policy: &PolicySource) -> Parts {

@@ -160,7 +160,7 @@ pub struct Retention {
 }
 
 impl Default for Retention {
-    /// 180 days for decisions, three years for the audit.
+    /// 180 days for decisions and the quarantine, three years for the audit.
     fn default() -> Retention {
         Retention { decision: 180 * DAY, audit: 1096 * DAY }
     }
@@ -198,7 +198,11 @@ pub struct Purged {
 pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec<Purged>, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
     let mut all = Vec::new();
-    for (class, time) in [(LogClass::Decision, retention.decision), (LogClass::Audit, retention.audit)] {
+    for (class, time) in [
+        (LogClass::Decision, retention.decision),
+        (LogClass::Quarantine, retention.decision),
+        (LogClass::Audit, retention.audit),
+    ] {
         let Some(oldest) = now.checked_sub(time) else { continue };
         let oldest_ts = crate::clock::rfc3339(oldest);
         let mut files = files(folder, class).map_err(in_folder)?;

@@ -7,8 +7,8 @@
 //!   of the middle, is found by [`verify`].
 //! * Writing never holds up a scan: records go through a bounded queue, and those that find it full are counted,
 //!   in the next record's `lost` and in [`LogCounts`].
-//! * There are classes with a retention each, in files of their own: `decision` and `audit`, what happened to
-//!   bundles. `purge` says what was deleted.
+//! * There are classes with a retention each, in files of their own: `decision`; `audit`, what happened to
+//!   bundles; `quarantine`, the messages on which a filter failed twice. `purge` says what was deleted.
 
 mod check;
 mod record;
@@ -16,7 +16,7 @@ mod segment;
 mod write;
 
 pub use check::{ChainReport, LogError, Purged, Retention, export, purge, verify};
-pub use write::{Log, LogConfig, LogCounts, LoggedText};
+pub use write::{Log, LogConfig, LogCounts, LoggedText, QuarantinedBytes};
 
 /// What a file of the log holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -27,11 +27,13 @@ pub enum LogClass {
     Audit,
     /// What was deleted.
     Purge,
+    /// Messages on which a filter failed, alone and in a fresh sandbox.
+    Quarantine,
 }
 
 impl LogClass {
     /// All classes.
-    pub const ALL: [LogClass; 3] = [LogClass::Decision, LogClass::Audit, LogClass::Purge];
+    pub const ALL: [LogClass; 4] = [LogClass::Decision, LogClass::Audit, LogClass::Purge, LogClass::Quarantine];
 
     /// Its name in files and records.
     #[must_use]
@@ -40,6 +42,7 @@ impl LogClass {
             LogClass::Decision => "decision",
             LogClass::Audit => "audit",
             LogClass::Purge => "purge",
+            LogClass::Quarantine => "quarantine",
         }
     }
 }

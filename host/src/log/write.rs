@@ -17,9 +17,9 @@ use tamis_guest::{Action, Message};
 use crate::bundle::FollowEvent;
 use crate::log::LogClass;
 use crate::log::check::LogError;
-use crate::log::record::{Event, Noted, RECORD_VERSION};
+use crate::log::record::{Event, Noted, NotedPoison, RECORD_VERSION};
 use crate::log::segment::Segments;
-use crate::{Generation, Judged};
+use crate::{Generation, Judged, ScanFailure};
 
 /// How often what was written is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +34,15 @@ pub enum LoggedText {
     HeldAndBlocked,
 }
 
+/// Whether a message in quarantine is written with its record, so that its failure can be repeated.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum QuarantinedBytes {
+    /// Never.
+    Nothing,
+    /// So many bytes of it. Whoever turns this on must keep the log as they keep messages.
+    UpTo(usize),
+}
+
 /// How the log is written.
 #[derive(Clone, Debug)]
 pub struct LogConfig {
@@ -45,6 +54,10 @@ pub struct LogConfig {
     pub clean_every: u64,
     /// Whether the text is written. Default: never.
     pub text: LoggedText,
+    /// Whether messages in quarantine are written. Default: never.
+    pub quarantined_bytes: QuarantinedBytes,
+    /// How many messages are put in quarantine a day. Default 1000; those beyond are counted as lost.
+    pub quarantined_max: u64,
     /// How many records may wait. Default 8192; those beyond are lost and counted.
     pub queue_max: usize,
     /// Size at which a file is ended. Default 64 MiB.
@@ -62,6 +75,8 @@ impl LogConfig {
             host: "tamis".to_owned(),
             clean_every: 0,
             text: LoggedText::Nothing,
+            quarantined_bytes: QuarantinedBytes::Nothing,
+            quarantined_max: 1000,
             queue_max: 8192,
             file_bytes_max: 64 << 20,
             file_age_max: Duration::from_secs(24 * 3600),
@@ -74,7 +89,7 @@ impl LogConfig {
 pub struct LogCounts {
     /// Records written.
     pub written: Arc<AtomicU64>,
-    /// Records lost, because the queue was full or the disk failed.
+    /// Records lost, because the queue was full, the disk failed, or it was too much for the quarantine.
     pub lost: Arc<AtomicU64>,
     /// Records that wait.
     pub queued: Arc<AtomicU64>,
@@ -96,6 +111,7 @@ pub struct Log {
 #[derive(Debug)]
 enum Item {
     Decision(Box<Noted>),
+    Poison(Box<NotedPoison>),
     Event(&'static str, SystemTime, serde_json::Value),
 }
 
@@ -132,6 +148,8 @@ impl Log {
         let writer = Writer {
             decisions: Segments::open(&config.folder, LogClass::Decision).map_err(failed)?,
             audit: Segments::open(&config.folder, LogClass::Audit).map_err(failed)?,
+            quarantine: None,
+            quarantined: (0, 0),
             config: config.clone(),
             counts: counts.clone(),
             key: key.clone(),
@@ -153,12 +171,15 @@ impl Log {
     /// never waits.
     pub fn note(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
         let verdict = &judged.verdict;
-        if verdict.action == Action::Allow && verdict.matches.is_empty() && judged.failure.is_none() {
+        let sides: Vec<_> = judged.sides.iter().filter(|said| said.says_something()).cloned().collect();
+        let is_clean = verdict.matches.is_empty() && judged.failure.is_none() && sides.is_empty();
+        if verdict.action == Action::Allow && is_clean {
             let every = self.config.clean_every;
             if every == 0 || !self.clean.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
                 return;
             }
         }
+        self.note_poison(generation, message, judged);
         let key = self.key.load();
         let text = match self.config.text {
             LoggedText::HeldAndBlocked if verdict.action >= Action::Hold => {
@@ -170,6 +191,7 @@ impl Log {
             generation: generation.clone(),
             verdict: verdict.clone(),
             failure: judged.failure.as_ref().map(ToString::to_string),
+            sides,
             strikes: judged.strikes,
             flood: judged.flood,
             at: SystemTime::now(),
@@ -180,6 +202,37 @@ impl Log {
             channel: usize::from(message.channel.0),
             text,
         })));
+    }
+
+    /// Puts a message in quarantine, for each filter that failed on it.
+    fn note_poison(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
+        let of_sides = judged.sides.iter().filter_map(|said| {
+            // One that was not asked has nothing to do with this message.
+            let failure = said.failure.as_ref().filter(|failure| **failure != ScanFailure::Resting)?;
+            Some((Some(said.module.clone()), failure, said.action))
+        });
+        let of_filter = judged.failure.iter().map(|failure| {
+            let action = generation.failure_action(message.channel);
+            (None, failure, action)
+        });
+        for (side, failure, action) in of_filter.chain(of_sides) {
+            let bytes = match self.config.quarantined_bytes {
+                QuarantinedBytes::Nothing => None,
+                QuarantinedBytes::UpTo(most) => Some(message.text[..message.text.len().min(most)].to_vec()),
+            };
+            self.send(Item::Poison(Box::new(NotedPoison {
+                generation: generation.clone(),
+                side,
+                failure: failure.clone(),
+                action,
+                at: SystemTime::now(),
+                message_hmac: self.key.load().hash(message.text),
+                message_bytes: message.text.len(),
+                field: message.field,
+                channel: usize::from(message.channel.0),
+                bytes,
+            })));
+        }
     }
 
     /// Notes what a follower has to tell.
@@ -252,6 +305,10 @@ fn read_key(folder: &Path, now: SystemTime) -> io::Result<Key> {
 struct Writer {
     decisions: Segments,
     audit: Segments,
+    /// Begun when there is something to put into it.
+    quarantine: Option<Segments>,
+    /// Day, and how many messages were put in quarantine on it.
+    quarantined: (u64, u64),
     config: LogConfig,
     counts: LogCounts,
     key: Arc<ArcSwap<Key>>,
@@ -268,7 +325,7 @@ impl Writer {
                     while let Ok(item) = items.try_recv() {
                         self.write(&item);
                     }
-                    let flushed = self.decisions_and_audit(Segments::flush);
+                    let flushed = self.of_all(Segments::flush);
                     self.report(flushed);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -279,18 +336,18 @@ impl Writer {
                 self.keep_up();
             }
         }
-        let synced = self.decisions_and_audit(Segments::sync);
+        let synced = self.of_all(Segments::sync);
         self.report(synced);
     }
 
-    fn decisions_and_audit(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
-        work(&mut self.decisions).and(work(&mut self.audit))
+    fn of_all(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
+        work(&mut self.decisions).and(work(&mut self.audit)).and(self.quarantine.as_mut().map_or(Ok(()), work))
     }
 
     /// Brings everything to the disk, begins new files and the key of a new month.
     fn keep_up(&mut self) {
         let (bytes_max, age_max) = (self.config.file_bytes_max, self.config.file_age_max);
-        let kept = self.decisions_and_audit(|segments| {
+        let kept = self.of_all(|segments| {
             segments.sync()?;
             segments.rotate(bytes_max, age_max)
         });
@@ -313,6 +370,22 @@ impl Writer {
             Item::Decision(noted) => {
                 let line = noted.line(host, lost, &self.decisions.last_hash);
                 self.decisions.append(&line)
+            }
+            Item::Poison(noted) => {
+                let day = noted.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+                if self.quarantined.0 != day {
+                    self.quarantined = (day, 0);
+                }
+                if self.quarantined.1 >= self.config.quarantined_max {
+                    self.counts.lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+                self.quarantined.1 += 1;
+                let open = match &mut self.quarantine {
+                    Some(segments) => Ok(segments),
+                    none => Segments::open(&self.config.folder, LogClass::Quarantine).map(|new| none.insert(new)),
+                };
+                open.and_then(|segments| segments.append(&noted.line(host, lost, &segments.last_hash)))
             }
             Item::Event(kind, at, what) => {
                 let event = Event {

@@ -20,6 +20,39 @@ pub(crate) enum BundleCommand {
     Publish(PublishArgs),
     /// Make a bundle with the content of an old one and a new sequence, to be signed
     Rollback(RollbackArgs),
+    /// Make a signed emergency file: a few terms for at most three days
+    Emergency(EmergencyArgs),
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct EmergencyArgs {
+    /// Term whose messages are held for a person
+    #[arg(long, value_name = "TERM")]
+    pub(crate) hold: Vec<String>,
+    /// Term that is only reported
+    #[arg(long, value_name = "TERM")]
+    pub(crate) shadow: Vec<String>,
+    /// Term of a list to leave out, not one of severity 4
+    #[arg(long, value_name = "LIST:TERM")]
+    pub(crate) snooze: Vec<String>,
+    /// Name of the bundles it goes with
+    #[arg(long, value_name = "NAME", default_value = "prod")]
+    pub(crate) name: String,
+    /// Sequence: above that of every emergency file of this name before
+    #[arg(long, value_name = "N")]
+    pub(crate) sequence: u64,
+    /// How long it holds
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=72))]
+    pub(crate) hours: u64,
+    /// Secret key with the role `emergency`; several where the trust file asks for several
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) key: Vec<PathBuf>,
+    /// File whose first line is the password of the keys
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Folder that hosts follow; it is written there as NAME.emergency.json
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
 }
 
 #[derive(Debug, ArgGroup)]

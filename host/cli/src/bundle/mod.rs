@@ -10,11 +10,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
-use tamis_host::bundle::{Admission, Bundle, BundleBuilder, Expected, Trust, publish, verify};
+use tamis_host::bundle::{
+    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, Mode, Snoozed, Trust, publish, verify,
+};
 use tamis_host::{Runtime, RuntimeConfig};
 
 pub(crate) use self::args::BundleCommand;
-use self::args::{BuildArgs, InspectArgs, KeysArgs, PublishArgs, RollbackArgs, SignArgs, VerifyArgs};
+use self::args::{BuildArgs, EmergencyArgs, InspectArgs, KeysArgs, PublishArgs, RollbackArgs, SignArgs, VerifyArgs};
 use crate::text::{count, note};
 use crate::{Outcome, defaults, text};
 
@@ -29,6 +31,7 @@ pub(crate) fn run(command: &BundleCommand) -> anyhow::Result<Outcome> {
         BundleCommand::Inspect(args) => inspect(args),
         BundleCommand::Publish(args) => publish_bundle(args),
         BundleCommand::Rollback(args) => rollback(args),
+        BundleCommand::Emergency(args) => emergency(args),
     }?;
     Ok(Outcome::Clean)
 }
@@ -189,6 +192,39 @@ fn rollback(args: &RollbackArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn emergency(args: &EmergencyArgs) -> anyhow::Result<()> {
+    let added =
+        |terms: &[String], mode: Mode| terms.iter().map(|term| Added { term: term.clone(), mode }).collect::<Vec<_>>();
+    let snoozed = args.snooze.iter().map(|text| {
+        let (list, term) = text.split_once(':').with_context(|| format!("--snooze {text}: write LIST:TERM"))?;
+        Ok(Snoozed { list: list.to_owned(), term: term.to_owned() })
+    });
+    let now = now_s();
+    let emergency = Emergency {
+        tamis_emergency: 1,
+        name: args.name.clone(),
+        sequence: args.sequence,
+        created: now,
+        expires: now + args.hours * 3600,
+        add: [added(&args.hold, Mode::Hold), added(&args.shadow, Mode::Shadow)].concat(),
+        snooze: snoozed.collect::<anyhow::Result<_>>()?,
+    };
+    if emergency.add.is_empty() && emergency.snooze.is_empty() {
+        bail!("nothing to do: name terms with --hold, --shadow or --snooze");
+    }
+    let text = emergency.text();
+    let comment = format!("tamis emergency {} sequence {}", args.name, args.sequence);
+    let mut signatures = Vec::new();
+    for path in &args.key {
+        let key = read_key(path, password(args.password_file.as_deref())?)?;
+        signatures.push(minisign::sign(None, &key, text.as_bytes(), Some(&comment), None)?.into_string());
+    }
+    let path = args.to.join(format!("{}.emergency.json", args.name));
+    write_beside(&path, &Emergency::encode(&text, &signatures))?;
+    note(&format!("{}: {} terms, for {} hours", path.display(), emergency.add.len(), args.hours));
+    Ok(())
+}
+
 fn summary(bundle: &Bundle) -> String {
     let manifest = bundle.manifest();
     format!("`{}` sequence {}, {} terms", manifest.name, manifest.sequence, count(manifest.terms))
@@ -199,10 +235,14 @@ fn read_bundle(path: &Path) -> anyhow::Result<Bundle> {
     Bundle::decode(&bytes).with_context(|| path.display().to_string())
 }
 
-/// Writes beside and renames, so that nobody reads half a bundle.
 fn write_bundle(path: &Path, bundle: &Bundle) -> anyhow::Result<()> {
+    write_beside(path, &bundle.encode())
+}
+
+/// Writes beside and renames, so that nobody reads half a file.
+fn write_beside(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let mut beside = PathBuf::from(path);
     beside.as_mut_os_string().push(".part");
-    let written = fs::write(&beside, bundle.encode()).and_then(|()| fs::rename(&beside, path));
+    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
     written.with_context(|| format!("cannot write {}", path.display()))
 }

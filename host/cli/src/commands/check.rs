@@ -11,19 +11,19 @@ use tamis_guest::Action;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
 use tamis_host::log::{Log, LogConfig};
-use tamis_host::{Breakers, Generation, Runtime, RuntimeConfig, WatchEvent, Watcher, Worker};
+use tamis_host::{Breakers, Generation, Metrics, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker};
 
 use crate::Outcome;
 use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
-use crate::defaults::{self, Started, start};
+use crate::defaults::{self, Started, start_with};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
-use crate::text;
+use crate::{serve, text};
 
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     let inputs = input::open(&args.files)?;
     let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
-    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.clone())).transpose()?;
+    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.as_ref())).transpose()?;
     if let Some(follower) = follower {
         let worker = follower.updater().filter().worker()?;
         let outcome = judge_all(args, inputs, worker, log.as_deref());
@@ -31,8 +31,9 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
         drop(follower);
         return outcome;
     }
-    let Started { filter, sources, defaults, .. } = start(&args.sources)?;
+    let Started { filter, sources, defaults, .. } = start_with(&args.sources, &args.side_module)?;
     let worker = filter.worker()?;
+    serve_metrics(args, &Metrics::new(&filter, log.as_ref().map(|log| log.counts())))?;
     let _watcher = if args.watch {
         if sources.is_empty() {
             bail!("--watch has nothing to watch; name --lists, --terms, --policy or --module");
@@ -45,7 +46,7 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
 }
 
 /// Follows signed bundles. The first that is there judges before this returns.
-fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result<Follower> {
+fn follow(args: &CheckArgs, from: &str, log: Option<&Arc<Log>>) -> anyhow::Result<Follower> {
     let BundleSourceArgs { trust: Some(trust), state: Some(state), name, every, .. } = &args.bundles else {
         bail!("--bundles needs --trust and --state");
     };
@@ -56,12 +57,17 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
     admission.process(AdmissionProcess::new(program, ["admit".into()]));
     let config = UpdaterConfig { name: name.clone(), trust: Trust::parse(&text)?, state: state.clone(), admission };
     let runtime = Runtime::new(RuntimeConfig::default().module_cache(&state.join("modules")))?;
-    let (updater, passed_over) = Updater::start(&runtime, config, defaults::defaults(&runtime)?)?;
+    let defaults = defaults::with_sides(&runtime, defaults::defaults(&runtime)?, &args.side_module)?;
+    let (updater, passed_over) = Updater::start(&runtime, config, defaults)?;
     for refusal in passed_over {
         text::error(&refusal.into());
         text::note("a bundle that was kept was passed over");
     }
+    let metrics = Metrics::new(updater.filter(), log.map(|log| log.counts()));
+    serve_metrics(args, &metrics)?;
+    let log = log.cloned();
     let on_event = move |event| {
+        metrics.note(&event);
         if let Some(log) = &log {
             log.note_event(&event);
         }
@@ -74,6 +80,14 @@ fn follow(args: &CheckArgs, from: &str, log: Option<Arc<Log>>) -> anyhow::Result
         text::note("there is no bundle yet; the built-in lists judge until there is one");
     }
     Ok(follower.spawn()?)
+}
+
+fn serve_metrics(args: &CheckArgs, metrics: &Metrics) -> anyhow::Result<()> {
+    if let Some(address) = args.metrics {
+        let bound = serve::metrics(address, metrics.clone())?;
+        text::note(&format!("metrics at http://{bound}/metrics"));
+    }
+    Ok(())
 }
 
 fn show_bundle_event(event: FollowEvent) {
@@ -181,7 +195,8 @@ impl Report {
             let action = judged.verdict.action;
             let is_first = self.counts.iter().sum::<u64>() == 0;
             self.counts[action as usize] += 1;
-            self.failures += u64::from(judged.failure.is_some());
+            let side_failed = judged.sides.iter().any(|said| said.failure.is_some());
+            self.failures += u64::from(judged.failure.is_some() || side_failed);
             if action > Action::Allow {
                 self.outcome = self.outcome.max(Outcome::Found);
             }
@@ -190,7 +205,8 @@ impl Report {
                     if action == Action::Allow
                         && !judged.flood.is_flood()
                         && judged.verdict.matches.is_empty()
-                        && judged.verdict.shadow.is_empty() => {}
+                        && judged.verdict.shadow.is_empty()
+                        && !judged.sides.iter().any(SideVerdict::says_something) => {}
                 CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
                 CheckFormat::Ndjson => {
                     VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;

@@ -45,6 +45,8 @@ enum ClassName {
     Audit,
     /// What was deleted
     Purge,
+    /// Messages on which a filter failed twice
+    Quarantine,
 }
 
 #[derive(Debug, ArgGroup)]
@@ -102,6 +104,7 @@ pub(crate) fn run(command: &LogCommand) -> anyhow::Result<Outcome> {
                 ClassName::Decision => LogClass::Decision,
                 ClassName::Audit => LogClass::Audit,
                 ClassName::Purge => LogClass::Purge,
+                ClassName::Quarantine => LogClass::Quarantine,
             };
             let mut out = io::BufWriter::new(io::stdout());
             export(&args.folder, class, &args.from, &args.to, args.action.as_deref(), &mut out)?;

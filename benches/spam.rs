@@ -5,6 +5,7 @@ use std::path::Path;
 
 use criterion::{Criterion, Throughput};
 use serde::Deserialize;
+use tamis_guest::compile::Protected;
 use tamis_guest::{Message, Pack, PackBytes, Policy, Scanner, Verdict};
 use tamis_host::ListFolder;
 
@@ -16,9 +17,9 @@ struct Line {
 fn spam(criterion: &mut Criterion) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a folder of the workspace");
     let mut folder = ListFolder::read(&workspace.join("wordlists")).unwrap_or_else(|error| panic!("{error}"));
-    let with_model = PackBytes::from(folder.compile().0);
+    let with_model = PackBytes::from(folder.compile(&Protected::default()).0);
     folder.model = None;
-    let without = PackBytes::from(folder.compile().0);
+    let without = PackBytes::from(folder.compile(&Protected::default()).0);
     let lines = std::fs::read_to_string(workspace.join("tests/data/sms.jsonl")).expect("it ships");
     let texts: Vec<String> =
         lines.lines().map(|line| serde_json::from_str::<Line>(line).expect("JSON Lines").text).collect();

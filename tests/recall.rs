@@ -1,6 +1,8 @@
 //! How much of what is found in plain text is still found when somebody writes it so that no filter finds it, by
 //! trick. The pairs of plain and obfuscated text are data; `tests/data/ORIGIN.md` has where they are from.
 
+#![expect(clippy::print_stdout, reason = "figures are for people")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

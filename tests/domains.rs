@@ -1,6 +1,8 @@
 //! Long lists of domains: every one is found however it is written, nothing else is, and they take little room. On
 //! made names always; on real ones where `TAMIS_DATA` names the folder of the data sets.
 
+#![expect(clippy::print_stdout, reason = "figures are for people")]
+
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -46,8 +48,11 @@ fn plain(host: &str) -> String {
     format!("see https://{host}/x now")
 }
 
+/// A way to write a host, by name.
+type Disguise = (&'static str, fn(&str) -> String);
+
 /// Ways to write a host that are the same host to who reads it.
-const DISGUISES: [(&str, fn(&str) -> String); 5] = [
+const DISGUISES: [Disguise; 5] = [
     ("capitals", |host| format!("see HTTP://{}/x now", host.to_ascii_uppercase())),
     ("full width", |host| {
         let wide = |c: char| match c {

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
+use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,6 +23,8 @@ use crate::{Generation, Judged, ScanFailure};
 
 /// How often what was written is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// Most records between two flushes to the system.
+const FLUSH_EVERY: usize = 1024;
 const KEY_BYTES: usize = 32;
 
 /// Whether the text of a message is written.
@@ -235,7 +237,8 @@ impl Log {
         }
     }
 
-    /// Notes what a follower has to tell.
+    /// Notes what a follower has to tell. Waits for room, so that no flood of verdicts hides a swap: not for threads
+    /// that scan.
     pub fn note_event(&self, event: &FollowEvent) {
         use serde_json::json;
         let (kind, what) = match event {
@@ -251,13 +254,19 @@ impl Log {
                 ("taken_back", json!({ "generation": generation, "reason": trip.to_string() }))
             }
         };
-        self.send(Item::Event(kind, SystemTime::now(), what));
+        let item = Item::Event(kind, SystemTime::now(), what);
+        self.count_sent(|sender| sender.send(item).is_ok());
     }
 
+    /// Queues a record if there is room.
     fn send(&self, item: Item) {
+        self.count_sent(|sender| sender.try_send(item).is_ok());
+    }
+
+    fn count_sent(&self, send: impl FnOnce(&SyncSender<Item>) -> bool) {
         let Some(sender) = &self.sender else { return };
         self.counts.queued.fetch_add(1, Ordering::Relaxed);
-        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) = sender.try_send(item) {
+        if !send(sender) {
             self.counts.queued.fetch_sub(1, Ordering::Relaxed);
             self.counts.lost.fetch_add(1, Ordering::Relaxed);
         }
@@ -322,9 +331,8 @@ impl Writer {
             match items.recv_timeout(SYNC_EVERY) {
                 Ok(item) => {
                     self.write(&item);
-                    while let Ok(item) = items.try_recv() {
-                        self.write(&item);
-                    }
+                    // A few at a time: however fast they come, files are brought to the disk and rotated.
+                    items.try_iter().take(FLUSH_EVERY).for_each(|item| self.write(&item));
                     let flushed = self.of_all(Segments::flush);
                     self.report(flushed);
                 }

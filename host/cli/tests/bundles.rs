@@ -3,10 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Output, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,13 @@ fn run(args: &[&str]) -> String {
 
 fn output(args: &[&str]) -> Output {
     tamis(args).output().unwrap()
+}
+
+#[track_caller]
+fn fails(args: &[&str], part: &str) {
+    let output = output(args);
+    assert_eq!(output.status.code(), Some(2), "{args:?}");
+    assert!(stderr(&output).contains(part), "no `{part}` in {}", stderr(&output));
 }
 
 /// A publisher's folder: keys, a trust file, lists.
@@ -98,15 +105,22 @@ struct Host {
     child: Child,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
+    /// Where it says what is wrong.
+    said: String,
 }
 
 impl Host {
     fn start(publisher: &Publisher) -> Host {
-        let args = publisher.check_args();
+        Host::start_with(publisher, &[])
+    }
+
+    fn start_with(publisher: &Publisher, more: &[&str]) -> Host {
+        let args = [publisher.check_args(), more.iter().map(ToString::to_string).collect()].concat();
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        let mut child = tamis(&args).stderr(Stdio::null()).spawn().unwrap();
+        let said = publisher.path("said");
+        let mut child = tamis(&args).stderr(File::create(&said).unwrap()).spawn().unwrap();
         let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-        Host { child, stdin, stdout }
+        Host { child, stdin, stdout, said }
     }
 
     fn judge(&mut self, text: &str) -> Value {
@@ -114,6 +128,7 @@ impl Host {
         self.stdin.flush().unwrap();
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
+        assert!(!line.is_empty(), "the host ended: {}", fs::read_to_string(&self.said).unwrap());
         serde_json::from_str(&line).unwrap()
     }
 
@@ -133,7 +148,7 @@ impl Host {
     }
 
     fn end(self) {
-        let Host { mut child, stdin, stdout } = self;
+        let Host { mut child, stdin, stdout, .. } = self;
         drop(stdin);
         drop(stdout);
         child.wait().unwrap();
@@ -177,11 +192,6 @@ fn what_is_not_right_is_said() {
     let publisher = Publisher::new();
     let trust = publisher.path("trust.toml");
     let file = publisher.bundle(1, "zorkblat", &[]);
-    let fails = |args: &[&str], part: &str| {
-        let output = output(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}");
-        assert!(stderr(&output).contains(part), "no `{part}` in {}", stderr(&output));
-    };
     fails(&["bundle", "verify", &file, "--trust", &trust, "--name", "staging"], "this host takes `staging`");
     fails(&["bundle", "keys", &publisher.path("release")], "never overwritten");
     fails(&["bundle", "keys", &publisher.path("other"), "--roles", "emperor"], "emperor");
@@ -290,15 +300,10 @@ fn an_emergency_file_holds_at_once_and_metrics_are_served() {
     fs::write(publisher.path("trust.toml"), trust + &stanza).unwrap();
     publisher.publish(1, "zorkblat");
 
-    let mut args = publisher.check_args();
-    args.extend(["--metrics".to_owned(), "127.0.0.1:0".to_owned()]);
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let mut child = tamis(&args).spawn().unwrap();
-    let (stdin, stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
-    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
-    let mut host = Host { child, stdin, stdout };
-    let address = told.find_map(|line| line.unwrap().strip_prefix("metrics at http://").map(str::to_owned)).unwrap();
-    let drain = thread::spawn(move || told.count());
+    let mut host = Host::start_with(&publisher, &["--metrics", "127.0.0.1:0"]);
+    host.judge("nothing");
+    let said = fs::read_to_string(&host.said).unwrap();
+    let address = said.lines().find_map(|line| line.strip_prefix("metrics at http://")).expect("it says where");
     host.judge_until("a zorkblat", true);
 
     let (published, key) = (publisher.path("published"), publisher.path("urgent.key"));
@@ -321,8 +326,29 @@ fn an_emergency_file_holds_at_once_and_metrics_are_served() {
     }
     assert!(ask("/").starts_with("HTTP/1.1 404 "));
     host.end();
-    drain.join().unwrap();
 
     let nothing = output(&["bundle", "emergency", "--sequence", "2", "--key", &key, "--to", &published]);
     assert!(stderr(&nothing).contains("nothing to do"), "{}", stderr(&nothing));
+}
+
+#[test]
+fn a_trust_file_follows_only_signed_by_the_roots_of_both() {
+    let folder = Folder::new("trust");
+    let path = |name: &str| folder.path(name);
+    let roots = ["old", "new"].map(|name| run(&["bundle", "keys", &path(name), "--roles", "root,lists"]));
+    let trust = folder.write("trust.toml", format!("version = 1\n{}", roots[0]));
+    let next = folder.write("next.toml", format!("version = 2\n{}", roots[1]));
+    for name in ["old", "new"] {
+        let (key, signature) = (path(&format!("{name}.key")), path(&format!("{name}.minisig")));
+        run(&["bundle", "sign-trust", &next, "--key", &key, "-o", &signature]);
+    }
+    let (old, new) = (path("old.minisig"), path("new.minisig"));
+    for one in [&old, &new] {
+        fails(&["bundle", "rotate-trust", &next, "--trust", &trust, "--signature", one], "trust file");
+        assert!(folder.read("trust.toml").starts_with("version = 1"));
+    }
+    run(&["bundle", "rotate-trust", &next, "--trust", &trust, "--signature", &old, "--signature", &new]);
+    assert_eq!(folder.read("trust.toml"), folder.read("next.toml"));
+    // Once is enough: it does not follow itself.
+    fails(&["bundle", "rotate-trust", &next, "--trust", &trust, "--signature", &old, "--signature", &new], "version 2");
 }

@@ -23,6 +23,8 @@ use crate::{Generation, Judged, ScanFailure};
 
 /// How often what was written is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How long the lock is waited for: a host that was killed while it began a process leaves it to that for a moment.
+const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Most records between two flushes to the system.
 const FLUSH_EVERY: usize = 1024;
 const KEY_BYTES: usize = 32;
@@ -139,10 +141,14 @@ impl Log {
         fs::create_dir_all(&config.folder).map_err(failed)?;
         crate::bundle::make_private(&config.folder).map_err(|refusal| failed(io::Error::other(refusal.to_string())))?;
         let lock = File::create(config.folder.join("lock")).map_err(failed)?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LogError::InUse(config.folder.clone())),
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        let deadline = Instant::now() + LOCK_WAIT;
+        loop {
+            match lock.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
+                Err(TryLockError::WouldBlock) => return Err(LogError::InUse(config.folder.clone())),
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+            }
         }
         let key = Arc::new(ArcSwap::from_pointee(read_key(&config.folder, SystemTime::now()).map_err(failed)?));
         let counts = LogCounts::default();

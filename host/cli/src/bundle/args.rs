@@ -22,6 +22,39 @@ pub(crate) enum BundleCommand {
     Rollback(RollbackArgs),
     /// Make a signed emergency file: a few terms for at most three days
     Emergency(EmergencyArgs),
+    /// Sign the trust file that is to follow, with a root key
+    SignTrust(SignTrustArgs),
+    /// Replace a host's trust file by the signed one that follows it
+    RotateTrust(RotateTrustArgs),
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct SignTrustArgs {
+    /// The trust file that is to follow, its `version` one higher
+    #[arg(value_name = "NEXT")]
+    pub(crate) next: PathBuf,
+    /// Secret key with the role `root` in the file of now, in the next, or in both
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: PathBuf,
+    /// File whose first line is the password of the key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) password_file: Option<PathBuf>,
+    /// Where to write the signature, one file for each key
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+}
+
+#[derive(Debug, ArgGroup)]
+pub(crate) struct RotateTrustArgs {
+    /// The trust file that follows
+    #[arg(value_name = "NEXT")]
+    pub(crate) next: PathBuf,
+    /// The trust file of this host, which is replaced
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: PathBuf,
+    /// Signature by a root key; as many as both files ask for
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) signature: Vec<PathBuf>,
 }
 
 #[derive(Debug, ArgGroup)]

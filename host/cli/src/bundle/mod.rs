@@ -16,7 +16,10 @@ use tamis_host::bundle::{
 use tamis_host::{Runtime, RuntimeConfig};
 
 pub(crate) use self::args::BundleCommand;
-use self::args::{BuildArgs, EmergencyArgs, InspectArgs, KeysArgs, PublishArgs, RollbackArgs, SignArgs, VerifyArgs};
+use self::args::{
+    BuildArgs, EmergencyArgs, InspectArgs, KeysArgs, PublishArgs, RollbackArgs, RotateTrustArgs, SignArgs,
+    SignTrustArgs, VerifyArgs,
+};
 use crate::text::{count, note};
 use crate::{Outcome, defaults, text};
 
@@ -32,6 +35,8 @@ pub(crate) fn run(command: &BundleCommand) -> anyhow::Result<Outcome> {
         BundleCommand::Publish(args) => publish_bundle(args),
         BundleCommand::Rollback(args) => rollback(args),
         BundleCommand::Emergency(args) => emergency(args),
+        BundleCommand::SignTrust(args) => sign_trust(args),
+        BundleCommand::RotateTrust(args) => rotate_trust(args),
     }?;
     Ok(Outcome::Clean)
 }
@@ -120,8 +125,7 @@ fn read_key(path: &Path, password: Option<String>) -> anyhow::Result<SecretKey> 
 }
 
 fn verify_bundle(args: &VerifyArgs) -> anyhow::Result<()> {
-    let trust = fs::read_to_string(&args.trust).with_context(|| format!("cannot read {}", args.trust.display()))?;
-    let trust = Trust::parse(&trust)?;
+    let trust = Trust::parse(&read_text(&args.trust)?)?;
     let expected = Expected { trust: &trust, name: &args.name, mark: None, base: None, now: SystemTime::now() };
     let verified = verify(read_bundle(&args.bundle)?, &expected)?;
     let runtime = Runtime::new(&RuntimeConfig::default())?;
@@ -223,6 +227,31 @@ fn emergency(args: &EmergencyArgs) -> anyhow::Result<()> {
     write_beside(&path, &Emergency::encode(&text, &signatures))?;
     note(&format!("{}: {} terms, for {} hours", path.display(), emergency.add.len(), args.hours));
     Ok(())
+}
+
+fn sign_trust(args: &SignTrustArgs) -> anyhow::Result<()> {
+    let text = read_text(&args.next)?;
+    let next = Trust::parse(&text)?;
+    let key = read_key(&args.key, password(args.password_file.as_deref())?)?;
+    let comment = format!("tamis trust file version {}", next.version());
+    let signature = minisign::sign(None, &key, text.as_bytes(), Some(&comment), None)?;
+    write_beside(&args.output, signature.into_string().as_bytes())?;
+    note(&format!("{}: signature of {}, version {}", args.output.display(), args.next.display(), next.version()));
+    Ok(())
+}
+
+fn rotate_trust(args: &RotateTrustArgs) -> anyhow::Result<()> {
+    let now = Trust::parse(&read_text(&args.trust)?)?;
+    let text = read_text(&args.next)?;
+    let signatures = args.signature.iter().map(|path| read_text(path)).collect::<anyhow::Result<Vec<_>>>()?;
+    let next = now.rotate(&text, &signatures)?;
+    write_beside(&args.trust, text.as_bytes())?;
+    note(&format!("{}: version {} is now {}; restart the host", args.trust.display(), now.version(), next.version()));
+    Ok(())
+}
+
+fn read_text(path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
 }
 
 fn summary(bundle: &Bundle) -> String {

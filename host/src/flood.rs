@@ -523,13 +523,14 @@ mod tests {
     fn messages_and_recipients_of_a_sender_count_within_the_window() {
         let watch = watch();
         let mut last = FloodSigns::default();
-        for number in 0..25 {
+        for number in 0..30 {
             last = seen(&watch, "a", &format!("r{number}"), &format!("note {number}"), number);
         }
-        assert_eq!(last.sender_messages, 25);
-        assert!((23..=27).contains(&last.sender_recipients), "{}", last.sender_recipients);
+        assert_eq!(last.sender_messages, 30);
+        // Counted in hashed bits, wrong by one mostly; six times that is never.
+        assert!((24..=36).contains(&last.sender_recipients), "{}", last.sender_recipients);
         assert_eq!(reasons(last), ["sender_recipients"]);
-        for number in 25..40 {
+        for number in 30..45 {
             last = seen(&watch, "a", "r1", "note", number);
         }
         assert_eq!((reasons(last).len(), last.severity()), (2, Some(Severity::Strong)));

@@ -159,7 +159,7 @@ const fn han_family(name: &'static str, piece: fn(&mut Random, &str) -> Vec<u8>)
 }
 
 /// All families.
-pub const FAMILIES: [Family; 40] = [
+pub const FAMILIES: [Family; 41] = [
     family("terms", |_, word| format!("{word} ").into()),
     family("last letter changed", |random, word| format!("{}{} ", cut(word, 1), letter(random)).into()),
     family("first letter changed", |random, word| format!("{}{} ", letter(random), rest(word)).into()),
@@ -193,6 +193,9 @@ pub const FAMILIES: [Family; 40] = [
     }),
     family("one letter", |_, _| "a".into()),
     family("long words", |random, _| random.pick(&["ab", "ac", "ca", "casi"]).into()),
+    family("long words, letters of two alphabets", |random, _| {
+        format!("{}{}", "a".repeat(20 + random.below(40)), random.pick(&["б", "ж", "а"])).into()
+    }),
     family("digits", |random, _| format!("{} {}", random.below(1000), random.below(10)).into()),
     family("entities", |random, word| {
         let coded = |c: char| match random.below(3) {

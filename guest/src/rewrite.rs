@@ -437,7 +437,7 @@ impl Rewrite {
         }
         let (mut letters, mut alphabets) = (0, 0u32);
         let mut end = start;
-        while end < text.len() {
+        while end < text.len() && letters <= MIXED_LETTERS_MAX {
             let (code, length) = decode(&text[end..]);
             match looks_like(code) {
                 Some((_, alphabet)) => {

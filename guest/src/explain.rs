@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::fold::{self, IGNORABLE, SEPARATOR, decode, symbol};
-use crate::pack::{PARTS_MAX, ROLE_EXCLUDE, USE_ALLOW};
+use crate::pack::{PARTS_MAX, ROLE_EXCLUDE};
 use crate::pieces::{GAP_CHARACTERS_MAX, Pieces};
 use crate::rewrite::{Rewrite, Watch};
 use crate::rules::{self, Allowed, Found, Unmet};
@@ -240,8 +240,7 @@ fn owners(pack: &Pack<'_>) -> Vec<Vec<TermId>> {
     let mut owners: Vec<Vec<TermId>> = Vec::new();
     owners.resize(pack.patterns.len(), Vec::new());
     for (pattern, owners) in (0..).zip(&mut owners) {
-        let uses = pack.uses(pattern).iter().filter(|use_| use_.use_ != USE_ALLOW);
-        owners.extend(uses.map(|use_| TermId(use_.owner)));
+        owners.extend(pack.uses(pattern).iter().filter_map(|use_| use_.term()).map(TermId));
     }
     for (number, term) in (0..).zip(pack.terms) {
         for part in pack.parts(term) {
@@ -406,7 +405,7 @@ fn terms(pack: &Pack<'_>, text: &[u8], found: &[Found], field: Field, verdict: &
         let parts = pack.parts(term);
         let is_of_term = |one: &&Found| {
             let uses = pack.uses(one.pattern).iter();
-            let mut firing = uses.filter(|use_| use_.use_ != USE_ALLOW && use_.owner == number);
+            let mut firing = uses.filter(|use_| use_.term() == Some(number));
             firing.next().is_some() || parts.iter().any(|part| part.pattern == one.pattern && part.role != ROLE_EXCLUDE)
         };
         let there: Vec<Found> = found.iter().filter(is_of_term).copied().collect();
@@ -465,7 +464,7 @@ fn is_covered(allowed: &[Allowed], set: u32, one: &Found) -> bool {
 
 /// The text of an allow set that covers a span.
 fn allowing(pack: &Pack<'_>, found: &[Found], set: u32, span: Span) -> String {
-    let is_of_set = |pattern: u32| pack.uses(pattern).iter().any(|use_| use_.use_ == USE_ALLOW && use_.owner == set);
+    let is_of_set = |pattern: u32| pack.uses(pattern).iter().any(|use_| use_.allow_set() == Some(set));
     let covers = |one: &&Found| one.span.start <= span.start && one.span.end >= span.end && is_of_set(one.pattern);
     found.iter().find(covers).map_or_else(|| "an allowed text".to_owned(), |one| spelling(pack, one.pattern))
 }

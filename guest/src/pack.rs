@@ -1,12 +1,12 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 3 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 5 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 3 |
+//! | 8..12 | format version, 5 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
@@ -57,7 +57,7 @@ use crate::urls::Hosts;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 4;
+pub const FORMAT_VERSION: u32 = 5;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
 pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;
@@ -150,18 +150,62 @@ pub struct PatternRecord {
 #[derive(Clone, Copy, Pod, Zeroable, Debug)]
 #[repr(C)]
 pub struct UseRecord {
-    /// The term; the allow set for [`USE_ALLOW`].
-    pub(crate) owner: u32,
-    /// [`USE_FIRES`] and so on.
-    pub(crate) use_: u32,
+    /// The use in the lowest bits, above them the number of the term or of the allow set.
+    bits: u32,
 }
 
-/// The term fires.
-pub(crate) const USE_FIRES: u32 = 0;
-/// The term's other parts are looked for: this is the rarest.
-pub(crate) const USE_ANCHORS: u32 = 1;
-/// A match of the allow set's terms inside this is no match.
-pub(crate) const USE_ALLOW: u32 = 2;
+const USE_BITS: u32 = 2;
+const FIRES: u32 = 0;
+const ANCHORS: u32 = 1;
+const ALLOWS: u32 = 2;
+
+impl UseRecord {
+    /// The term's other parts are looked for: this is the rarest.
+    #[cfg(feature = "compile")]
+    pub(crate) fn anchoring(term: u32) -> UseRecord {
+        UseRecord { bits: term << USE_BITS | ANCHORS }
+    }
+
+    /// The term fires.
+    #[cfg(feature = "compile")]
+    pub(crate) fn firing(term: u32) -> UseRecord {
+        UseRecord { bits: term << USE_BITS | FIRES }
+    }
+
+    /// A match of the allow set's terms inside this is no match.
+    #[cfg(feature = "compile")]
+    pub(crate) fn allowing(set: u32) -> UseRecord {
+        UseRecord { bits: set << USE_BITS | ALLOWS }
+    }
+
+    /// The term whose other parts are looked for.
+    #[inline]
+    pub(crate) fn anchored(self) -> Option<u32> {
+        self.owner_if(ANCHORS)
+    }
+
+    /// The term that fires.
+    #[inline]
+    pub(crate) fn fired(self) -> Option<u32> {
+        self.owner_if(FIRES)
+    }
+
+    /// The allow set this is of.
+    #[inline]
+    pub(crate) fn allow_set(self) -> Option<u32> {
+        self.owner_if(ALLOWS)
+    }
+
+    /// The term that this leads to, one way or the other.
+    pub(crate) fn term(self) -> Option<u32> {
+        self.fired().or(self.anchored())
+    }
+
+    #[inline]
+    fn owner_if(self, use_: u32) -> Option<u32> {
+        (self.bits & ((1 << USE_BITS) - 1) == use_).then_some(self.bits >> USE_BITS)
+    }
+}
 
 /// The pattern may start within a word.
 pub(crate) const START_OPEN: u8 = 1;
@@ -541,11 +585,8 @@ impl<'p> Pack<'p> {
             check(ok, "patterns")?;
         }
         for use_ in self.uses {
-            let ok = match use_.use_ {
-                USE_FIRES | USE_ANCHORS => (use_.owner as usize) < self.terms.len(),
-                other => other == USE_ALLOW,
-            };
-            check(ok, "uses")?;
+            let is_of_term = use_.term().is_some_and(|term| (term as usize) < self.terms.len());
+            check(is_of_term || use_.allow_set().is_some(), "uses")?;
         }
         check(matches!(self.sounds.len(), 0 | HAN_COUNT), "sounds")?;
         check(self.ordinary.is_empty() || self.ordinary.len().is_power_of_two(), "ordinary")?;

@@ -756,6 +756,10 @@ fn number_start(text: &[u8], at: usize) -> usize {
 /// How a term is spelled once ligatures are taken apart and syllables put together, as texts are.
 #[cfg(feature = "compile")]
 pub(crate) fn spelled(term: &str) -> alloc::string::String {
+    // Most terms have neither: they are ASCII, or Han.
+    if term.chars().all(|char| char.is_ascii() || matches!(char, '\u{3400}'..='\u{9FFF}')) {
+        return term.into();
+    }
     let mut spelled = alloc::string::String::new();
     let mut at = 0;
     while let Some(char) = term[at..].chars().next() {

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord, USE_ALLOW, USE_ANCHORS, USE_FIRES};
+use crate::pack::{PARTS_MAX, Pack, ROLE_EXCLUDE, TermRecord};
 use crate::{Evidence, Match, Message, Span, TermId};
 
 /// A pattern that is spelled in the message. Ordered by pattern, then by place.
@@ -44,7 +44,7 @@ pub(crate) struct PartPlace {
 
 /// Whether a pattern was found whose term needs others.
 pub(crate) fn needs_parts(pack: &Pack<'_>, found: &[Found]) -> bool {
-    found.iter().any(|found| pack.uses(found.pattern).iter().any(|use_| use_.use_ == USE_ANCHORS))
+    found.iter().any(|found| pack.uses(found.pattern).iter().any(|use_| use_.anchored().is_some()))
 }
 
 /// Appends to `matches` the terms that fire in a text, in no particular order, perhaps more than once. `found` is
@@ -62,8 +62,8 @@ pub(crate) fn apply(
     for same in found.chunk_by(|a, b| a.pattern == b.pattern) {
         let pattern = same[0].pattern;
         // Once a term, however often its rarest part is there: looking for the others costs as much as they are often.
-        for use_ in pack.uses(pattern).iter().filter(|use_| use_.use_ == USE_ANCHORS) {
-            let term = &pack.terms[use_.owner as usize];
+        for number in pack.uses(pattern).iter().filter_map(|use_| use_.anchored()) {
+            let term = &pack.terms[number as usize];
             let first = |pattern| first(found, allowed, term.allow_set, pattern);
             if first(pattern).is_some()
                 && let Ok(mut parts) = all_parts(pack, term, first)
@@ -71,7 +71,7 @@ pub(crate) fn apply(
                 if term.within > 0 {
                     parts = near_parts(pack, term, text, found, allowed, places, |_| true).unwrap_or_default();
                 }
-                matches.extend(parts.iter().flatten().map(|found| found.fires(use_.owner)));
+                matches.extend(parts.iter().flatten().map(|found| found.fires(number)));
             }
         }
     }
@@ -111,9 +111,9 @@ pub(crate) fn fire<'f>(
     matches: &mut Vec<Match>,
 ) {
     for found in found {
-        for use_ in pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_FIRES) {
-            if !is_allowed(allowed, pack.terms[use_.owner as usize].allow_set, found.span) {
-                matches.push(found.fires(use_.owner));
+        for number in pack.uses(found.pattern).iter().filter_map(|use_| use_.fired()) {
+            if !is_allowed(allowed, pack.terms[number as usize].allow_set, found.span) {
+                matches.push(found.fires(number));
             }
         }
     }
@@ -226,9 +226,9 @@ pub(crate) fn first(found: &[Found], allowed: &[Allowed], set: u32, pattern: u32
 pub(crate) fn collect_allowed(pack: &Pack<'_>, found: &[Found], allowed: &mut Vec<Allowed>) {
     allowed.clear();
     for found in found {
-        let sets = pack.uses(found.pattern).iter().filter(|use_| use_.use_ == USE_ALLOW);
+        let sets = pack.uses(found.pattern).iter().filter_map(|use_| use_.allow_set());
         let Span { start, end } = found.span;
-        allowed.extend(sets.map(|use_| Allowed { set: use_.owner, start, end }));
+        allowed.extend(sets.map(|set| Allowed { set, start, end }));
     }
     allowed.sort_unstable();
     let mut farthest = (u32::MAX, 0);

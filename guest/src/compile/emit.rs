@@ -2,13 +2,13 @@
 //! sections out. The format is documented in [`pack`](crate::pack).
 
 use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::format;
 use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
-use bytemuck::cast_slice;
+use bytemuck::{Zeroable as _, cast_slice};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
@@ -20,11 +20,11 @@ use super::{Variants, variants};
 use crate::Evidence;
 use crate::fold::{CLASS_COMPUTED, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
 use crate::leet;
-use crate::letters::Letters;
+use crate::letters::{Letter, Letters};
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
     PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER,
-    START_OPEN, TermRecord, Text, USE_ALLOW, USE_ANCHORS, USE_FIRES, UseRecord, seal,
+    START_OPEN, TermRecord, Text, UseRecord, seal,
 };
 use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, is_repeat, whole_neighbour};
 use crate::search::{
@@ -104,7 +104,7 @@ impl Builder {
         variants::expand(parsed, Variants::Standard, &mut self.chinese);
         for pattern in &parsed.patterns {
             let number = self.pattern(pattern, None);
-            self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
+            self.uses.push((number, UseRecord::allowing(set)));
         }
         self.regexes(&parsed.regexes);
     }
@@ -125,8 +125,8 @@ impl Builder {
                 self.parts.push(PartRecord { pattern: number, role: pattern.role });
             }
             if pattern.role == anchor {
-                let use_ = if needs_parts { USE_ANCHORS } else { USE_FIRES };
-                self.uses.push((number, UseRecord { owner, use_ }));
+                let use_ = if needs_parts { UseRecord::anchoring(owner) } else { UseRecord::firing(owner) };
+                self.uses.push((number, use_));
             }
         }
         self.terms.push(TermRecord {
@@ -197,7 +197,7 @@ impl Builder {
             }
             let word = ParsedPattern { role: 0, flags: 0, spelling, folds: 0, adds: Evidence::default() };
             let number = self.pattern(&word, None);
-            self.uses.push((number, UseRecord { owner: set, use_: USE_ALLOW }));
+            self.uses.push((number, UseRecord::allowing(set)));
         }
         set
     }
@@ -297,17 +297,17 @@ impl Builder {
     fn index(&self) -> Index {
         let mut keys: [Vec<EntryRecord>; GRAMS] = Default::default();
         let mut flags = [0; GRAMS];
-        let mut starts: [BTreeSet<u64>; GRAMS] = Default::default();
+        let mut starts: [HashSet<u64, BuildHasherDefault<Hashed>>; GRAMS] = Default::default();
         let mut letters_max = 0;
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
             let key = match words(self.spelling(pattern), pattern.flags) {
-                Some(words) => rarest_word(&words, pattern.folds & Evidence::MISSPELT.0 != 0),
+                Some(words) => rarest_word(words, pattern.folds & Evidence::MISSPELT.0 != 0),
                 None => rarest_window(self.spelling(pattern), &counts),
             };
             let key_offset = key.offset;
             let sound_key = self.sound_key(pattern);
-            starts[key.kind].extend(start_of(&key.letters));
+            starts[key.kind].extend(start_hash(&key.letters));
             letters_max = letters_max.max(to_u32(key.letters.len()));
             if pattern.folds & Evidence::LEET.0 != 0
                 && key.kind == WORD
@@ -315,14 +315,14 @@ impl Builder {
             {
                 let (key, neighbour) = (word_key(&letters), key.neighbour);
                 keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
-                starts[WORD].extend(start_of(&letters));
+                starts[WORD].extend(start_hash(&letters));
             }
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
                 for letters in masked(&key.letters) {
                     let (key, neighbour) = (word_key(&letters), key.neighbour);
                     keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
-                    starts[WORD].extend(start_of(&letters));
+                    starts[WORD].extend(start_hash(&letters));
                 }
             }
             for key in [Some(key), sound_key].into_iter().flatten() {
@@ -342,30 +342,20 @@ impl Builder {
         if SOUND_WINDOWS.iter().any(|&(kind, _)| !keys[kind].is_empty()) {
             index.sounds = self.chinese.as_ref().map(|chinese| chinese.sounds.clone()).unwrap_or_default();
         }
-        for (kind, ((record, mut entries), flags)) in index.grams.iter_mut().zip(keys).zip(flags).enumerate() {
+        for (kind, ((entries, starts), flags)) in keys.into_iter().zip(starts).zip(flags).enumerate() {
             if entries.is_empty() {
                 continue;
             }
-            let filter_words = (entries.len() + starts[kind].len()).div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
+            let filter_words = (entries.len() + starts.len()).div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
             let buckets = entries.len().next_power_of_two();
-            entries.sort_unstable_by_key(|entry| (bucket(hash(entry.key), buckets), entry.key, entry.pattern));
             let (filter_first, buckets_first) = (index.filter.len(), index.buckets.len());
             index.filter.resize(filter_first + filter_words, 0);
-            let mut next = 0;
-            for number in 0..=buckets {
-                index.buckets.push(to_u32(index.entries.len() + next));
-                while next < entries.len() && bucket(hash(entries[next].key), buckets) == number {
-                    let (word, bits) = filter_bits(hash(entries[next].key), filter_words);
-                    index.filter[filter_first + word] |= bits;
-                    next += 1;
-                }
-            }
-            for &start in &starts[kind] {
-                let (word, bits) = filter_bits(hash(start), filter_words);
+            for hash in entries.iter().map(|entry| hash(entry.key)).chain(starts) {
+                let (word, bits) = filter_bits(hash, filter_words);
                 index.filter[filter_first + word] |= bits;
             }
-            index.entries.extend(entries);
-            *record = GramRecord {
+            index.add_buckets(&entries, buckets);
+            index.grams[kind] = GramRecord {
                 filter_first: to_u32(filter_first),
                 filter_count: to_u32(filter_words),
                 buckets_first: to_u32(buckets_first),
@@ -398,7 +388,7 @@ impl Builder {
     fn count_windows(&self) -> Vec<u32> {
         let mut counts = vec![1u32; COUNT_SLOTS];
         for pattern in self.patterns.iter().filter(|pattern| is_of_letters(pattern)) {
-            if words(self.spelling(pattern), pattern.flags).is_none() {
+            if !is_of_words(self.spelling(pattern), pattern.flags) {
                 let symbols = symbols(self.spelling(pattern));
                 let (_, size) = window_size(&symbols);
                 for window in symbols.windows(size) {
@@ -418,6 +408,33 @@ struct Index {
     filter: Vec<u64>,
     buckets: Vec<u32>,
     entries: Vec<EntryRecord>,
+}
+
+impl Index {
+    /// Adds entries in the order of their buckets, those of one bucket by key and pattern, and where each bucket begins.
+    fn add_buckets(&mut self, entries: &[EntryRecord], buckets: usize) {
+        let base = self.entries.len();
+        let mut nexts = vec![0; buckets + 1];
+        for entry in entries {
+            nexts[bucket(hash(entry.key), buckets) + 1] += 1;
+        }
+        let mut next = base;
+        for start in &mut nexts {
+            next += *start;
+            *start = next;
+        }
+        self.buckets.extend(nexts.iter().map(|&start| to_u32(start)));
+        self.entries.resize(base + entries.len(), EntryRecord::zeroed());
+        for entry in entries {
+            let next = &mut nexts[bucket(hash(entry.key), buckets)];
+            self.entries[*next] = *entry;
+            *next += 1;
+        }
+        let bucket_of = |entry: &EntryRecord| bucket(hash(entry.key), buckets);
+        for of_bucket in self.entries[base..].chunk_by_mut(|a, b| bucket_of(a) == bucket_of(b)) {
+            of_bucket.sort_unstable_by_key(|entry| (entry.key, entry.pattern));
+        }
+    }
 }
 
 /// Whether a pattern is found by its letters.
@@ -488,19 +505,22 @@ pub(super) const COMMON_WORDS: &str = " a about after all also am an and any are
     some take tell text than that the their them then there these they thing think this time to too txt two u up ur \
     us use very want was way we well were what when where which who why will with work would year yes you your 2 4 ";
 
-/// The words of a pattern, if it is made of words that begin and end where words do; `None` for one
-/// that must be found by windows.
+/// Whether a pattern is made of words that begin and end where words do; else it must be found by windows.
+fn is_of_words(spelling: &str, flags: u8) -> bool {
+    let is_unspaced = |letter: Letter| matches!(script(letter.code), Script::Unspaced | Script::Hangul);
+    flags & (START_OPEN | LITERAL) == 0 && (spelling.is_ascii() || !Letters::new(spelling.as_bytes()).any(is_unspaced))
+}
+
+/// The words of a pattern that is made of words; `None` for another.
 fn words(spelling: &str, flags: u8) -> Option<Vec<PatternWord>> {
-    if flags & (START_OPEN | LITERAL) != 0 {
+    if !is_of_words(spelling, flags) {
         return None;
     }
     let mut words: Vec<PatternWord> = Vec::new();
     for letter in Letters::new(spelling.as_bytes()) {
-        if matches!(script(letter.code), Script::Unspaced | Script::Hangul) {
-            return None;
-        }
         if letter.joint || words.is_empty() {
-            words.push(PatternWord { letters: Vec::new(), spelled: String::new(), is_open: false });
+            let (letters, spelled) = (Vec::with_capacity(spelling.len()), String::with_capacity(spelling.len()));
+            words.push(PatternWord { letters, spelled, is_open: false });
         }
         let word = words.last_mut()?;
         word.spelled.extend(core::iter::repeat_n(char::from_u32(letter.code)?, letter.run as usize));
@@ -520,7 +540,7 @@ const WORD_ENDS: [&str; 7] = ["t", "s", "d", "m", "ll", "re", "ve"];
 
 /// The longest word that is not common, of two the one with the rarer letters; an open one counts by the
 /// letters of its key. Numbers count as common. A word that may be `misspelt` may also be glued to others.
-fn rarest_word(words: &[PatternWord], misspelt: bool) -> Key {
+fn rarest_word(mut words: Vec<PatternWord>, misspelt: bool) -> Key {
     let prefix = |word: &PatternWord| word.letters.len().min(PREFIX_LETTERS_MAX);
     let rarity = |word: &PatternWord| {
         let is_number = word.spelled.bytes().all(|byte| byte.is_ascii_digit());
@@ -533,36 +553,26 @@ fn rarest_word(words: &[PatternWord], misspelt: bool) -> Key {
         let letters: u32 = word.letters.iter().map(|&letter| commonness(letter.into())).sum();
         (!is_common, used, u32::MAX - letters)
     };
-    let rarest = if words.len() == 1 {
-        words.first().map(|word| (0, word))
-    } else {
-        words.iter().enumerate().max_by_key(|(_, word)| rarity(word))
+    let rarest = match words.len() {
+        0 => return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() },
+        1 => 0,
+        _ => (0..words.len()).max_by_key(|&word| rarity(&words[word])).unwrap_or(0),
     };
-    let neighbour = rarest.map_or(0, |(offset, _)| {
-        let beside = |beside: usize| {
-            let word = words.get(beside)?;
-            if misspelt || word.is_open {
-                return word.letters.first().map(|&letter| u16::from(letter));
-            }
-            Some(whole_neighbour(word_key(&word.letters)))
-        };
-        let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
-        beside(offset + 1).or_else(before).unwrap_or(0)
-    });
-    let Some((offset, word)) = rarest.map(|(offset, word)| (to_u16(offset), word)) else {
-        return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() };
+    let beside = |beside: usize| {
+        let word = words.get(beside)?;
+        if misspelt || word.is_open {
+            return word.letters.first().map(|&letter| u16::from(letter));
+        }
+        Some(whole_neighbour(word_key(&word.letters)))
     };
-    if word.is_open {
-        return Key {
-            kind: PREFIX,
-            key: prefix_key(&word.letters[..prefix(word)]),
-            offset,
-            neighbour,
-            is_spaced: true,
-            letters: word.letters.clone(),
-        };
-    }
-    Key { kind: WORD, key: word_key(&word.letters), offset, neighbour, is_spaced: true, letters: word.letters.clone() }
+    let before = || Some(beside(rarest.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
+    let neighbour = beside(rarest + 1).or_else(before).unwrap_or(0);
+    let word = words.swap_remove(rarest);
+    let (kind, key) = match word.is_open {
+        true => (PREFIX, prefix_key(&word.letters[..prefix(&word)])),
+        false => (WORD, word_key(&word.letters)),
+    };
+    Key { kind, key, offset: to_u16(rarest), neighbour, is_spaced: true, letters: word.letters }
 }
 
 fn word_key(letters: &[u8]) -> u64 {
@@ -571,10 +581,10 @@ fn word_key(letters: &[u8]) -> u64 {
     key.key()
 }
 
-/// The key of the first letters of a word that has more than a few.
-fn start_of(letters: &[u8]) -> Option<u64> {
+/// The hash of the key of the first letters of a word that has more than a few.
+fn start_hash(letters: &[u8]) -> Option<u64> {
     let letters = letters.first_chunk::<{ START_LETTERS as usize }>()?;
-    Some(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter))))
+    Some(hash(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter)))))
 }
 
 /// A word with `l` for each `i`, repeats left out, as one of the readings of digits and signs has it.

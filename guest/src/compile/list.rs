@@ -382,12 +382,15 @@ fn read_entry(
 
 /// The term on a line, if there is one.
 fn term_of_line(line: &Written) -> Option<Written> {
-    let text = term::without_comment(&line.text);
-    if text.is_empty() || text.starts_with('#') {
-        return None;
-    }
-    let at = line.at + line.text.find(text).unwrap_or(0);
-    Some(Written { text: text.to_owned(), at })
+    let (text, at) = term_in(&line.text)?;
+    Some(Written { text: text.to_owned(), at: line.at + at })
+}
+
+/// The same, and where on the line it begins.
+fn term_in(line: &str) -> Option<(&str, usize)> {
+    let text = term::without_comment(line);
+    let is_term = !text.is_empty() && !text.starts_with('#');
+    is_term.then(|| (text, line.len() - line.trim_start().len()))
 }
 
 fn nearest_category(taxonomy: &Taxonomy, id: &str) -> String {
@@ -536,14 +539,20 @@ fn put(builder: &mut Builder, context: &TermContext, text: &str, warnings: &mut 
     Ok(())
 }
 
-/// Compiles a line of a plain file, if there is a term in it.
-pub(super) fn compile_line(builder: &mut Builder, context: &TermContext, line: &Written, findings: &mut Findings<'_>) {
-    let Some(term) = term_of_line(line) else { return };
+/// Compiles a line of a plain file that begins at byte `line_at`, if there is a term in it.
+pub(super) fn compile_line(
+    builder: &mut Builder,
+    context: &TermContext,
+    line: &str,
+    line_at: usize,
+    findings: &mut Findings<'_>,
+) {
+    let Some((term, at)) = term_in(line) else { return };
     let mut warnings = Vec::new();
-    if let Err((offset, finding)) = put(builder, context, &term.text, &mut warnings) {
-        findings.add(finding, term.at + offset);
+    if let Err((offset, finding)) = put(builder, context, term, &mut warnings) {
+        findings.add(finding, line_at + at + offset);
     }
-    warnings.into_iter().for_each(|(offset, finding)| findings.add(finding, term.at + offset));
+    warnings.into_iter().for_each(|(offset, finding)| findings.add(finding, line_at + at + offset));
 }
 
 /// Compiles allow texts; returns the number of their set.

@@ -213,8 +213,7 @@ pub fn compile_terms_as(path: &str, text: &str, variants: Variants) -> (Vec<u8>,
     let mut at = 0;
     for line in text.split_inclusive('\n') {
         if !line.starts_with('#') {
-            let line = Written { text: line.to_owned(), at };
-            list::compile_line(&mut builder, &context, &line, &mut findings);
+            list::compile_line(&mut builder, &context, line, at, &mut findings);
         }
         at += line.len();
     }

@@ -76,7 +76,8 @@ impl Sign {
 
 /// The term without its comment.
 pub(crate) fn without_comment(line: &str) -> &str {
-    line.find("  #").map_or(line, |comment| &line[..comment]).trim()
+    let comment = if line.contains('#') { line.find("  #") } else { None };
+    comment.map_or(line, |comment| &line[..comment]).trim()
 }
 
 /// The folded host of a `url:` term; `None` for a term of another kind.
@@ -92,6 +93,11 @@ pub(crate) fn host(term: &str) -> Option<Result<String, Placed>> {
 pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm, Placed> {
     if let Some(literal) = term.strip_prefix("lit:") {
         let pattern = literal_pattern(literal).map_err(|finding| (4, finding))?;
+        return Ok(ParsedTerm { parts: 1, patterns: vec![pattern], regexes: Vec::new() });
+    }
+    if is_plain(term) {
+        let pattern = checked(0, 0, spelled(term.trim())).map_err(|finding| (0, finding))?;
+        warnings.extend(too_short(&pattern).map(|warning| (0, warning)));
         return Ok(ParsedTerm { parts: 1, patterns: vec![pattern], regexes: Vec::new() });
     }
     let (mut patterns, mut regexes) = (Vec::new(), Vec::new());
@@ -132,6 +138,11 @@ pub(crate) fn parse(term: &str, warnings: &mut Vec<Placed>) -> Result<ParsedTerm
         }
     }
     Ok(ParsedTerm { parts, patterns, regexes })
+}
+
+/// Whether a term is a word or a phrase without any sign, as most are: there is nothing to take apart.
+fn is_plain(term: &str) -> bool {
+    term.chars().all(|char| char == ' ' || char.is_alphanumeric())
 }
 
 /// The sign that a wide character is mistaken for.
@@ -317,7 +328,7 @@ fn checked(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Find
 
 fn pattern(role: u32, flags: u8, spelling: String) -> Result<ParsedPattern, Finding> {
     let pattern = ParsedPattern { role, flags, spelling, folds: 0, adds: Evidence::default() };
-    if pattern.spelling.chars().count() > PATTERN_LETTERS_MAX {
+    if pattern.spelling.len() > PATTERN_LETTERS_MAX && pattern.spelling.chars().count() > PATTERN_LETTERS_MAX {
         let message = format!("longer than {PATTERN_LETTERS_MAX} letters");
         return Err(Finding::error("T008", message, "take the most telling part of it"));
     }

@@ -115,6 +115,10 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
 
 /// The pattern with two letters for each that has a mark, as in `ae`.
 fn unmarked(of: &ParsedPattern) -> Option<ParsedPattern> {
+    // No letter of ASCII has a mark, and none from kana on.
+    if of.spelling.chars().all(|c| c.is_ascii() || c > '\u{3000}') {
+        return None;
+    }
     let written = |c: char| UNMARKED.iter().find(|&&(marked, _)| c.to_lowercase().eq([marked]));
     if !of.spelling.chars().any(|c| written(c).is_some()) {
         return None;

@@ -25,14 +25,13 @@ struct Before {
     lower: u64,
 }
 
-/// Reads the bits of a text, and returns whether it has control characters. What is beyond the end is no letter or
-/// digit.
-pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) -> bool {
+/// Reads the bits of a text. What is beyond the end is no letter or digit.
+pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) {
     bits.clear();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let (mut before, mut controls) = (Before::default(), 0);
+    let mut before = Before::default();
     for block in blocks {
-        controls |= read_block(block, bits, &mut before);
+        read_block(block, bits, &mut before);
     }
     if !rest.is_empty() {
         // Eight bytes at a time: in the sandbox a copy of a length that is not known costs a call out of it.
@@ -40,10 +39,8 @@ pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) -> bool {
         for (number, eight) in block.iter_mut().enumerate().take(rest.len().div_ceil(8)) {
             *eight = eight_bytes(rest, 8 * number);
         }
-        let within = u64::MAX >> (BLOCK - rest.len());
-        controls |= read_block(&bytemuck::cast(block), bits, &mut before) & within;
+        read_block(&bytemuck::cast(block), bits, &mut before);
     }
-    controls != 0
 }
 
 /// Eight bytes of a text as a little-endian number, zeros beyond its end.
@@ -55,10 +52,10 @@ pub(crate) fn eight_bytes(text: &[u8], at: usize) -> u64 {
     text[at..].iter().rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
 }
 
-/// Reads the bits of a block, and returns where it has control characters.
+/// Reads the bits of a block.
 #[inline]
-fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) -> u64 {
-    let (mut letters, mut digits, mut upper, mut controls) = (0, 0, 0, 0);
+fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) {
+    let (mut letters, mut digits, mut upper) = (0, 0, 0);
     let (lanes, _) = block.as_chunks::<16>();
     for (number, &lane) in lanes.iter().enumerate() {
         let lane = read_lane(lane);
@@ -66,7 +63,6 @@ fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) ->
         letters |= lane.letters << shift;
         digits |= lane.digits << shift;
         upper |= lane.upper << shift;
-        controls |= lane.controls << shift;
     }
     let lower = letters & !upper;
     let edges = |of: u64, before: u64| of ^ (of << 1 | before >> 63);
@@ -74,7 +70,6 @@ fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) ->
         edges(letters, before.letters) | edges(digits, before.digits) | upper & (lower << 1 | before.lower >> 63);
     bits.push(Bits { letters, digits, edges });
     *before = Before { letters, digits, lower };
-    controls
 }
 
 /// Bits of sixteen bytes.
@@ -82,7 +77,6 @@ struct Lane {
     letters: u64,
     digits: u64,
     upper: u64,
-    controls: u64,
 }
 
 #[inline(always)]
@@ -94,9 +88,8 @@ fn read_lane(lane: [u8; 16]) -> Lane {
     let letters = within(bytes | of(0x20), b'a', b'z');
     let digits = within(bytes, b'0', b'9');
     let upper = letters & bytes.simd_lt(of(b'a'));
-    let controls = bytes.simd_lt(of(b' ')) & bytes.simd_gt(i8x16::splat(-1)) | bytes.simd_eq(of(0x7F));
     let mask = |lanes: i8x16| u64::from(lanes.to_bitmask());
-    Lane { letters: mask(letters), digits: mask(digits), upper: mask(upper), controls: mask(controls) }
+    Lane { letters: mask(letters), digits: mask(digits), upper: mask(upper) }
 }
 
 #[cfg(test)]
@@ -108,8 +101,7 @@ mod tests {
         let text: Vec<u8> = (0..1000u32).map(|n| (n.wrapping_mul(n) >> 3) as u8 & 0x7F).collect();
         for length in [0, 1, 7, 8, 15, 16, 63, 64, 65, 130, 1000] {
             let mut bits = Vec::new();
-            let has_controls = read(&text[..length], &mut bits);
-            assert_eq!(has_controls, text[..length].iter().any(u8::is_ascii_control));
+            read(&text[..length], &mut bits);
             assert_eq!(bits.len(), length.div_ceil(BLOCK));
             for (at, &byte) in text[..length].iter().enumerate() {
                 let bits = bits[at / BLOCK];

@@ -96,24 +96,34 @@ impl Pieces {
     pub(crate) fn read(&mut self, text: &[u8], symbols: Symbols) {
         self.clear();
         let begins_with_han = text.first().is_some_and(|&byte| byte >= 0xE3);
-        if begins_with_han || !self.read_plain(text) {
-            self.clear();
-            self.read_any(text);
-        } else if symbols == Symbols::All {
-            self.read_plain_symbols(text);
+        if begins_with_han {
+            self.read_characters::<true>(text, 0, &mut Between::start(), None);
+            return;
+        }
+        let mut bits = core::mem::take(&mut self.bits);
+        lanes::read(text, &mut bits);
+        self.read_words(text, &bits);
+        self.bits = bits;
+        if symbols == Symbols::All || self.has_unspaced {
+            self.read_symbols(text);
         }
     }
 
-    /// The symbols of a text all letters of which are ASCII and in which nothing vanishes.
-    fn read_plain_symbols(&mut self, text: &[u8]) {
+    /// The symbols of a text.
+    fn read_symbols(&mut self, text: &[u8]) {
         let mut previous = SEPARATOR;
-        for (start, &byte) in (0..).zip(text) {
-            let class = if byte < 0x80 { ascii_symbol(byte) } else { SEPARATOR };
-            if class != SEPARATOR && class != previous {
-                self.symbols.push(class);
-                self.starts.push(start);
+        let mut at = 0;
+        while at < text.len() {
+            let (code, length) = decode(&text[at..]);
+            let class = symbol(code);
+            if class != IGNORABLE {
+                if class != SEPARATOR && class != previous {
+                    self.symbols.push(class);
+                    self.starts.push(at as u32);
+                }
+                previous = class;
             }
-            previous = class;
+            at += length;
         }
     }
 
@@ -128,21 +138,29 @@ impl Pieces {
         self.touching = 0;
     }
 
-    /// The whole of it, character by character.
-    fn read_any(&mut self, text: &[u8]) {
-        let mut between = Between::start();
+    /// Reads character by character from `at` on, `between` being what stands before and `open` the kind of the piece
+    /// that ends there: the `WHOLE` text, with its symbols, or up to where plain words may go on, and returns where
+    /// that is.
+    fn read_characters<const WHOLE: bool>(
+        &mut self,
+        text: &[u8],
+        mut at: usize,
+        between: &mut Between,
+        open: Option<Kind>,
+    ) -> usize {
+        let last = at.checked_sub(1).map_or(0, |last| text[last]);
+        self.watch.begin(last);
         let mut previous_symbol = IGNORABLE;
         // Of the piece being read: its kind, and whether its last letter is lower case.
-        let mut open: Option<(Kind, bool)> = None;
-        let mut at = 0;
+        let mut open = open.map(|kind| (kind, last.is_ascii_lowercase()));
         while at < text.len() {
             if text[at] >= 0xE4
-                && let end = self.read_han(text, at, &mut previous_symbol)
+                && let end = self.read_han::<WHOLE>(text, at, &mut previous_symbol)
                 && end > at
             {
                 at = end;
                 open = None;
-                between = Between::start();
+                *between = Between::start();
                 continue;
             }
             let (code, length) = decode(&text[at..]);
@@ -168,20 +186,23 @@ impl Pieces {
                     None => {
                         between.add(char::from_u32(code).is_some_and(char::is_whitespace));
                         open = None;
+                        if !WHOLE && code < 0x80 && text.get(at).is_some_and(u8::is_ascii) {
+                            return at;
+                        }
                     }
                 }
                 continue;
             }
-            if class != previous_symbol {
+            if WHOLE && class != previous_symbol {
                 self.symbols.push(class);
                 self.starts.push(start);
-                previous_symbol = class;
             }
+            previous_symbol = class;
             let script = script(code);
             if matches!(script, Script::Unspaced | Script::Hangul) {
                 self.has_unspaced = true;
                 open = None;
-                between = Between::start();
+                *between = Between::start();
                 continue;
             }
             let kind = if script == Script::Digit { Kind::Digits } else { Kind::Letters };
@@ -193,21 +214,24 @@ impl Pieces {
             }
             open = Some((kind, is_lower));
         }
+        at
     }
 
     /// Reads the Han characters from `at` on, up to one that a reader might read otherwise, and returns where they end.
-    fn read_han(&mut self, text: &[u8], start: usize, previous_symbol: &mut Symbol) -> usize {
+    fn read_han<const SYMBOLS: bool>(&mut self, text: &[u8], start: usize, previous_symbol: &mut Symbol) -> usize {
         let mut at = start;
         while let Some(&[a @ 0xE4..=0xE9, b @ 0x80..=0xBF, c @ 0x80..=0xBF]) = text[at..].first_chunk() {
             let code = u32::from(a & 0xF) << 12 | u32::from(b & 0x3F) << 6 | u32::from(c & 0x3F);
             if code < HAN_FIRST || is_watched(code) {
                 break;
             }
-            let class = symbol(code);
-            if class != *previous_symbol {
-                self.symbols.push(class);
-                self.starts.push(at as u32);
-                *previous_symbol = class;
+            if SYMBOLS {
+                let class = symbol(code);
+                if class != *previous_symbol {
+                    self.symbols.push(class);
+                    self.starts.push(at as u32);
+                    *previous_symbol = class;
+                }
             }
             at += 3;
         }
@@ -218,37 +242,29 @@ impl Pieces {
         at
     }
 
-    /// The same, words at a time, for texts all letters of which are ASCII and in which nothing vanishes; false
-    /// for others.
-    fn read_plain(&mut self, text: &[u8]) -> bool {
-        let mut bits = core::mem::take(&mut self.bits);
-        let has_controls = lanes::read(text, &mut bits);
-        let vanishes = |&byte: &u8| byte < 0x80 && ascii_symbol(byte) == IGNORABLE;
-        let is_plain = !(has_controls && text.iter().any(vanishes)) && self.read_words(text, &bits);
-        self.bits = bits;
-        is_plain
-    }
-
-    /// Reads letters, digits and what is between, from edge to edge; false if something is not plain.
-    fn read_words(&mut self, text: &[u8], bits: &[Bits]) -> bool {
-        // Where the piece before ended.
-        let mut end = 0;
+    /// Reads words of ASCII letters and digits from edge to edge, and what is between; character by character where
+    /// there is anything else.
+    fn read_words(&mut self, text: &[u8], bits: &[Bits]) {
+        // Up to where it was read, what was there since the last piece, and the kind of the piece that ends there.
+        let (mut end, mut between, mut open) = (0, Between::start(), None);
         for (block, of_block) in bits.iter().enumerate() {
             let mut starts = of_block.edges & (of_block.letters | of_block.digits);
             while starts != 0 {
                 let place = starts.trailing_zeros();
                 starts &= starts - 1;
                 let start = BLOCK * block + place as usize;
-                let gap = match start - end {
-                    0 if start > 0 => Gap::Touching,
-                    1 if end > 0 && text[end] == b' ' => Gap::Spaced,
-                    _ => {
-                        let mut between = if end == 0 { Between::start() } else { Between::touching() };
-                        if !self.read_between(text, end..start, &mut between) {
-                            return false;
-                        }
-                        between.take()
+                if start < end {
+                    continue;
+                }
+                let gap = if start == end + 1 && text[end] == b' ' && open.is_some() {
+                    Gap::Spaced
+                } else {
+                    end = self.read_between(text, end, start, &mut between, open);
+                    if end > start {
+                        open = None;
+                        continue;
                     }
+                    between.take()
                 };
                 let later = of_block.edges & (u64::MAX << place << 1);
                 end = match later.trailing_zeros() as usize {
@@ -257,9 +273,12 @@ impl Pieces {
                 };
                 let kind = if of_block.digits >> place & 1 == 1 { Kind::Digits } else { Kind::Letters };
                 self.read_word(text, start..end, kind, gap);
+                open = Some(kind);
             }
         }
-        end == text.len() || self.read_between(text, end..text.len(), &mut Between::touching())
+        if end < text.len() {
+            self.read_between(text, end, text.len(), &mut between, open);
+        }
     }
 
     /// Reads a run of ASCII letters or digits.
@@ -288,37 +307,43 @@ impl Pieces {
         }
     }
 
-    /// Reads what stands between words: separators, and signs that are letters. False at what is not plain.
-    fn read_between(&mut self, text: &[u8], run: Range<usize>, between: &mut Between) -> bool {
-        let mut at = run.start;
-        let mut after_sign = false;
-        while at < run.end {
+    /// Reads what stands between words up to `end`: separators, and signs that are letters; and farther, if a word is
+    /// not of ASCII. Returns up to where it was read.
+    fn read_between(
+        &mut self,
+        text: &[u8],
+        mut at: usize,
+        end: usize,
+        between: &mut Between,
+        mut open: Option<Kind>,
+    ) -> usize {
+        while at < end {
             let mark = MARKS[usize::from(text[at])];
             if mark != Mark::Other {
                 between.add(mark == Mark::Space);
-                after_sign = false;
+                open = None;
                 at += 1;
                 continue;
             }
             let (code, length) = decode(&text[at..]);
-            let rest = &text[at + length..];
-            let is_ascii = code < 0x80;
-            if !is_ascii && symbol(code) != SEPARATOR {
-                return false;
+            if symbol(code) != SEPARATOR {
+                at = self.read_characters::<false>(text, at, between, open);
+                open = None;
+                continue;
             }
-            self.is_utf8 &= length > 1 || is_ascii;
+            self.is_utf8 &= length > 1 || code < 0x80;
             self.watch.character(code, &text[at..]);
-            let after_letter = after_sign || at == run.start && at > 0;
-            let sign = leet::sign_byte(code).filter(|_| is_letter_sign(code, after_letter, rest));
+            let rest = &text[at + length..];
+            let sign = leet::sign_byte(code).filter(|_| is_letter_sign(code, open.is_some(), rest));
             match sign {
-                Some(sign) if after_sign => self.add_letter(sign),
+                Some(sign) if open == Some(Kind::Signs) => self.add_letter(sign),
                 Some(sign) => self.begin_piece(text, at as u32, between.take(), Kind::Signs, sign),
                 None => between.add(char::from_u32(code).is_some_and(char::is_whitespace)),
             }
-            after_sign = sign.is_some();
+            open = sign.map(|_| Kind::Signs);
             at += length;
         }
-        true
+        at
     }
 
     fn begin_piece(&mut self, text: &[u8], start: u32, gap: Gap, kind: Kind, letter: u8) {
@@ -671,11 +696,42 @@ mod tests {
     #[test]
     fn words_at_a_time_is_the_same_as_character_by_character() {
         let alphabet = [
-            "a", "b", "z", "A", "Z", " ", " ", ".", "'", "-", "\x01", "\t", "0", "1", "9", "@", "!", "$", "(", "£",
-            "’", "\u{FFFD}",
+            "a",
+            "b",
+            "z",
+            "A",
+            "Z",
+            " ",
+            " ",
+            ".",
+            "'",
+            "-",
+            "\x01",
+            "\t",
+            "0",
+            "1",
+            "9",
+            "@",
+            "!",
+            "$",
+            "(",
+            "£",
+            "’",
+            "\u{FFFD}",
+            "é",
+            "Ж",
+            "\u{200B}",
+            "\u{301}",
+            "口",
+            "八",
+            "가",
+            "，",
+            "０",
+            "\u{1F4A9}",
+            "𝐚",
         ];
         let mut state = 1u64;
-        for length in 0..400 {
+        for length in (0..400).chain([3; 4000]) {
             let mut random = || {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 alphabet[(state >> 33) as usize % alphabet.len()].as_bytes()
@@ -684,14 +740,17 @@ mod tests {
             let (mut quick, mut thorough) = (Pieces::default(), Pieces::default());
             quick.read(&text, Symbols::All);
             thorough.clear();
-            thorough.read_any(&text);
+            thorough.read_characters::<true>(&text, 0, &mut Between::start(), None);
             assert_eq!((&quick.symbols, &quick.starts), (&thorough.symbols, &thorough.starts), "{text:?}");
             let shape = |pieces: &Pieces| -> Vec<_> {
                 let shape = |p: &Piece| (p.start, pieces.letters(p).collect::<Vec<_>>(), p.gap, p.kind, p.joins);
                 pieces.pieces.iter().map(shape).collect()
             };
             assert_eq!(shape(&quick), shape(&thorough), "{text:?}");
-            assert_eq!(quick.watch.may_be_rewritten, thorough.watch.may_be_rewritten, "{text:?}");
+            let watched = |pieces: &Pieces| {
+                (pieces.watch.may_be_rewritten, pieces.watch.has_parts, pieces.has_unspaced, pieces.is_utf8)
+            };
+            assert_eq!(watched(&quick), watched(&thorough), "{text:?}");
         }
     }
 }

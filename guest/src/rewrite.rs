@@ -175,6 +175,11 @@ impl Watch {
         self.may_be_rewritten |= is_rewritten(rest);
     }
 
+    /// Tells that characters will be told of, and of the byte before them.
+    pub(crate) fn begin(&mut self, before: u8) {
+        (self.after_digit, self.noise) = (before.is_ascii_digit() || before | 0x20 == b'o', Noise::None);
+    }
+
     /// Tells of Han characters none of which is [watched](is_watched).
     #[inline]
     pub(crate) fn han(&mut self) {

@@ -134,7 +134,7 @@ impl Pieces {
         self.starts.clear();
         self.has_unspaced = false;
         self.is_utf8 = true;
-        self.watch = Watch::default();
+        self.watch.clear();
         self.touching = 0;
     }
 
@@ -165,7 +165,7 @@ impl Pieces {
             }
             let (code, length) = decode(&text[at..]);
             self.is_utf8 &= length > 1 || code < 0x80;
-            self.watch.character(code, &text[at..]);
+            self.watch.character(code, text, at);
             let class = symbol(code);
             let start = at as u32;
             at += length;
@@ -237,7 +237,7 @@ impl Pieces {
         }
         if at > start {
             self.has_unspaced = true;
-            self.watch.han();
+            self.watch.han(start);
         }
         at
     }
@@ -332,7 +332,7 @@ impl Pieces {
                 continue;
             }
             self.is_utf8 &= length > 1 || code < 0x80;
-            self.watch.character(code, &text[at..]);
+            self.watch.character(code, text, at);
             let rest = &text[at + length..];
             let sign = leet::sign_byte(code).filter(|_| is_letter_sign(code, open.is_some(), rest));
             match sign {

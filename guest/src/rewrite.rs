@@ -5,6 +5,7 @@
 //! written in that. Each byte remembers where it came from, so that what is found has its place in the original.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::Span;
 use crate::alphabets::{Alphabet, looks_like};
@@ -24,6 +25,8 @@ const LONG_NUMBER_DIGITS_MIN: usize = 7;
 const LONG_NUMBER_PLAIN_MIN: usize = 2;
 /// Longest such number, in characters.
 const LONG_NUMBER_MAX: usize = 32;
+/// More bytes than such a number may have on either side of any of its characters.
+const AROUND_BYTES: usize = 4 * LONG_NUMBER_MAX;
 /// Longest word in letters of several alphabets, in characters, and shortest.
 const MIXED_LETTERS_MAX: usize = 32;
 const MIXED_LETTERS_MIN: usize = 3;
@@ -112,11 +115,14 @@ const ARABIC_DIGITS: [(char, char); 7] =
     [('2', 'ق'), ('3', 'ع'), ('5', 'خ'), ('6', 'ط'), ('7', 'ح'), ('8', 'غ'), ('9', 'ص')];
 /// Watches a text go by, character by character, for anything that the second reading would change: most
 /// texts have nothing, and need no second reading.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
     pub(crate) may_be_rewritten: bool,
     /// There are parts of Han characters that hardly stand by themselves.
     pub(crate) has_parts: bool,
+    /// Where letters and digits of ASCII may be otherwise too, not just signs and what is beyond ASCII; in order,
+    /// apart from each other.
+    odd_words: Vec<Range<usize>>,
     /// The character before was a digit of some form.
     after_digit: bool,
     /// A character of a script without spaces was just before, or one letter or digit after such a one.
@@ -180,10 +186,12 @@ impl Watch {
         (self.after_digit, self.noise) = (before.is_ascii_digit() || before | 0x20 == b'o', Noise::None);
     }
 
-    /// Tells of Han characters none of which is [watched](is_watched).
+    /// Tells of Han characters from `at` on none of which is [watched](is_watched).
     #[inline]
-    pub(crate) fn han(&mut self) {
-        self.may_be_rewritten |= self.noise == Noise::Between;
+    pub(crate) fn han(&mut self, at: usize) {
+        if self.noise == Noise::Between {
+            self.add_odd_words(around(at));
+        }
         (self.noise, self.after_digit) = (Noise::Unspaced, false);
     }
 
@@ -192,14 +200,37 @@ impl Watch {
     pub(crate) fn word(&mut self, text: &[u8], at: usize) {
         let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
         let start = at - before;
-        self.may_be_rewritten |= is_packed(&text[start..start + base64_length(&text[start..])]);
-        self.may_be_rewritten |= number(text, number_start(text, at)).is_some();
+        let length = base64_length(&text[start..]);
+        if is_packed(&text[start..start + length]) {
+            self.add_odd_words(start..start + length);
+        }
+        if number(text, number_start(text, at)).is_some() {
+            self.add_odd_words(around(at));
+        }
     }
 
-    /// Tells of the character at the start of any text.
+    fn add_odd_words(&mut self, place: Range<usize>) {
+        self.may_be_rewritten = true;
+        match self.odd_words.last_mut() {
+            Some(last) if place.start <= last.end => {
+                *last = last.start.min(place.start)..last.end.max(place.end);
+            }
+            _ => self.odd_words.push(place),
+        }
+    }
+
+    /// Forgets the text.
+    pub(crate) fn clear(&mut self) {
+        let mut odd_words = core::mem::take(&mut self.odd_words);
+        odd_words.clear();
+        *self = Watch { odd_words, ..Watch::default() };
+    }
+
+    /// Tells of any character, by its place.
     #[inline]
-    pub(crate) fn character(&mut self, code: u32, rest: &[u8]) {
+    pub(crate) fn character(&mut self, code: u32, text: &[u8], at: usize) {
         let Some(char) = char::from_u32(code) else { return };
+        let rest = &text[at..];
         let (mut is_digit, mut noise) = (false, Noise::None);
         match char {
             '\0'..='\x7F' => {
@@ -211,13 +242,15 @@ impl Watch {
             }
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
                 is_digit = code >= 0x4E00 && is_watched(code) && plain_digit(char).is_some();
-                self.may_be_rewritten |= is_digit && self.after_digit;
+                if is_digit && self.after_digit || self.noise == Noise::Between {
+                    self.add_odd_words(around(at));
+                }
                 let is_dot = DOTS.contains(char) && rest.get(3).is_some_and(u8::is_ascii_alphanumeric);
                 if code >= 0x4E00 && is_watched(code) && !DOTS.contains(char) && !is_digit {
                     self.has_parts |= !NOISE.contains(char);
                     self.may_be_rewritten = true;
                 }
-                self.may_be_rewritten |= self.noise == Noise::Between || is_dot;
+                self.may_be_rewritten |= is_dot;
                 noise = Noise::Unspaced;
             }
             '＋' => self.may_be_rewritten |= adds(rest).is_some(),
@@ -228,7 +261,13 @@ impl Watch {
             | '\u{3002}'
             | '\u{FF01}'..='\u{FF0F}'
             | '\u{FF1A}'..='\u{FF20}' => {}
-            _ => self.may_be_rewritten = true,
+            _ => {
+                self.may_be_rewritten = true;
+                // Digits of other scripts may have the letter O among them, Arabic letters digits.
+                if matches!(char, '\u{600}'..='\u{6FF}') || plain_digit(char).is_some() {
+                    self.add_odd_words(around(at));
+                }
+            }
         }
         self.after_digit = is_digit;
         self.noise = noise;
@@ -239,30 +278,67 @@ impl Watch {
 #[derive(Debug, Default)]
 pub(crate) struct Rewrite {
     text: Vec<u8>,
-    /// For each byte, what it came from.
-    origins: Vec<Span>,
+    /// What all of it came from, in its order.
+    runs: Vec<Run>,
     /// Up to there no long number begins.
     no_number_before: usize,
     /// Up to there nothing is upside down.
     no_turned_before: usize,
 }
 
+/// A run of bytes of the second reading, up to where the next begins.
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    /// Where it begins.
+    written: usize,
+    /// What it came from; of a copy this is where it begins, and each byte came from its own.
+    origin: Span,
+    is_copy: bool,
+}
+
+/// Where a number or a word may be that something at `at` is part of.
+fn around(at: usize) -> Range<usize> {
+    at.saturating_sub(AROUND_BYTES)..at + AROUND_BYTES
+}
+
+/// Bytes that are as they are whatever stands beside them, where [words are not odd](Watch::odd_words).
+static IS_PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        plain[byte] = !matches!(byte as u8, b'&' | b'%' | b'<' | b'[' | b'{' | b'(' | b'\\' | b'/' | b'|' | b'+');
+        byte += 1;
+    }
+    plain
+};
+
 impl Rewrite {
     /// Reads a text the second way; `None` if it is the same as the first.
     pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> Option<&[u8]> {
         self.text.clear();
-        self.origins.clear();
+        self.runs.clear();
         (self.no_number_before, self.no_turned_before) = (0, 0);
         let mut at = 0;
         let mut is_changed = false;
+        let mut odd_words = &watch.odd_words[..];
         while at < text.len() {
-            // Within a word of ASCII there is only the letter O among digits.
+            while let [first, rest @ ..] = odd_words
+                && first.end <= at
+            {
+                odd_words = rest;
+            }
             let byte = text[at];
-            let is_within = |byte: u8| byte | 0x20 != b'o' && at > 0 && text[at - 1].is_ascii_alphanumeric();
-            if byte.is_ascii_alphabetic() && is_within(byte) || byte == b' ' {
-                self.text.push(byte);
-                self.origins.push(Span { start: at as u32, end: at as u32 + 1 });
-                at += 1;
+            let plain = match odd_words.first() {
+                Some(odd) if odd.start <= at => {
+                    // Within a word of ASCII there is only the letter O among digits.
+                    let is_within = |byte: u8| byte | 0x20 != b'o' && at > 0 && text[at - 1].is_ascii_alphanumeric();
+                    usize::from(byte.is_ascii_alphabetic() && is_within(byte) || byte == b' ')
+                }
+                odd => plain_length(&text[at..odd.map_or(text.len(), |odd| odd.start.min(text.len()))]),
+            };
+            if plain > 0 {
+                self.copy(text, at, plain);
+                at += plain;
                 continue;
             }
             let (code, length) = decode(&text[at..]);
@@ -292,24 +368,40 @@ impl Rewrite {
 
     /// Where a span of the second reading is in the original.
     pub(crate) fn original(&self, span: Span) -> Span {
-        let origins = &self.origins[span.start as usize..span.end as usize];
-        let start = origins.iter().map(|origin| origin.start).min();
-        let end = origins.iter().map(|origin| origin.end).max();
-        Span { start: start.unwrap_or_default(), end: end.unwrap_or_default() }
+        let (start, end) = (span.start as usize, span.end as usize);
+        let first = self.runs.partition_point(|run| run.written <= start).saturating_sub(1);
+        let ends = self.runs[first..].iter().skip(1).map(|run| run.written).chain([self.text.len()]);
+        let mut original: Option<Span> = None;
+        for (run, run_end) in self.runs[first..].iter().zip(ends).take_while(|(run, _)| run.written < end) {
+            let place = |at: usize| run.origin.start + (at - run.written) as u32;
+            let of_run = match run.is_copy {
+                true => Span { start: place(start.max(run.written)), end: place(end.min(run_end)) },
+                false => run.origin,
+            };
+            original = Some(original.map_or(of_run, |so_far| Span {
+                start: so_far.start.min(of_run.start),
+                end: so_far.end.max(of_run.end),
+            }));
+        }
+        original.unwrap_or_default()
     }
 
+    /// Writes bytes of the original as they are.
     fn copy(&mut self, text: &[u8], at: usize, length: usize) {
-        self.put(&text[at..at + length], at, length);
+        let written = self.text.len();
+        let goes_on = |run: &Run| run.is_copy && run.origin.start as usize + (written - run.written) == at;
+        if !self.runs.last().is_some_and(goes_on) {
+            let origin = Span { start: at as u32, end: at as u32 };
+            self.runs.push(Run { written, origin, is_copy: true });
+        }
+        self.text.extend_from_slice(&text[at..at + length]);
     }
 
     /// Writes bytes that came from `length` bytes of the original at `at`.
     fn put(&mut self, bytes: &[u8], at: usize, length: usize) {
         let origin = Span { start: at as u32, end: (at + length) as u32 };
-        // One by one: in the sandbox a copy of a length that is not known costs a call out of it.
-        for &byte in bytes {
-            self.text.push(byte);
-            self.origins.push(origin);
-        }
+        self.runs.push(Run { written: self.text.len(), origin, is_copy: false });
+        self.text.extend_from_slice(bytes);
     }
 
     fn put_char(&mut self, char: char, at: usize, length: usize) -> usize {
@@ -420,9 +512,17 @@ impl Rewrite {
 
     /// Takes back what was written of the text from `start` on.
     fn take_back(&mut self, start: usize) {
-        let written = self.origins.iter().rev().take_while(|origin| origin.start as usize >= start).count();
-        self.text.truncate(self.text.len() - written);
-        self.origins.truncate(self.origins.len() - written);
+        while let Some(&Run { written, origin, is_copy }) = self.runs.last() {
+            let begins = origin.start as usize;
+            if begins < start {
+                if is_copy {
+                    self.text.truncate(written + start - begins);
+                }
+                return;
+            }
+            self.text.truncate(written);
+            self.runs.pop();
+        }
     }
 
     /// Writes the word around `at` in letters a to z, if its letters look like such and are of several alphabets.
@@ -493,7 +593,7 @@ impl Rewrite {
         });
         if !says_something {
             self.text.truncate(first);
-            self.origins.truncate(first);
+            while self.runs.pop_if(|run| run.written >= first).is_some() {}
         }
         self.text.len() - first
     }
@@ -568,6 +668,11 @@ impl Rewrite {
         }
         end - at
     }
+}
+
+/// How many bytes at the start are plain.
+fn plain_length(rest: &[u8]) -> usize {
+    rest.iter().position(|&byte| !IS_PLAIN[usize::from(byte)]).unwrap_or(rest.len())
 }
 
 fn is_letter(code: u32) -> bool {
@@ -996,7 +1101,7 @@ mod tests {
 
     fn watched(text: &str) -> Watch {
         let mut watch = Watch::default();
-        text.char_indices().for_each(|(at, c)| watch.character(c as u32, &text.as_bytes()[at..]));
+        text.char_indices().for_each(|(at, c)| watch.character(c as u32, text.as_bytes(), at));
         watch
     }
 

@@ -152,7 +152,7 @@ fn families_that_may_cost_more_are_families() {
 
 fn measure(meter: &mut Meter, shape: &Shape, family: Family, seed: u64, plain: [u64; 2], worst: &mut Worst) {
     let [twice, once] = [2 * TEXT_BYTES, TEXT_BYTES].map(|bytes| meter.work(&family.text(shape, seed, bytes)));
-    let plain = plain[usize::from(family.is_han)];
+    let plain = plain[usize::from(family.is_han || shape.is_han())];
     worst.beside_plain = worst.beside_plain.max((100 * once / plain, shape.name));
     worst.doubled = worst.doubled.max((100 * twice / once, shape.name));
 }

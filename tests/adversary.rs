@@ -29,6 +29,12 @@ impl fmt::Debug for Shape {
 }
 
 impl Shape {
+    /// Whether texts made of its spellings are Chinese, and so compared with plain Chinese.
+    #[must_use]
+    pub fn is_han(&self) -> bool {
+        self.spellings.iter().all(|spelling| !spelling.is_ascii())
+    }
+
     /// The compiled list.
     #[must_use]
     pub fn pack(&self) -> Vec<u8> {

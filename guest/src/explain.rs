@@ -219,10 +219,8 @@ pub fn explain(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>) -> Expla
         Tracer { pack, owners: owners(pack), readings: Vec::new(), candidates: Vec::new(), found: Vec::new() };
     let watch = tracer.read(text, Way::Letters, |span| span);
     let mut rewrite = Rewrite::default();
-    if watch.may_be_rewritten
-        && let Some(second) = rewrite.read(text, &watch).map(<[u8]>::to_vec)
-    {
-        tracer.read(&second, Way::SecondReading, |span| rewrite.original(span));
+    if watch.may_be_rewritten && rewrite.read(text, &watch) {
+        tracer.read(rewrite.text(), Way::SecondReading, |span| rewrite.original(span));
     }
     tracer.find_outside_words(text, message.sender);
     tracer.add_links(&verdict);

@@ -27,6 +27,11 @@ const LONG_NUMBER_PLAIN_MIN: usize = 2;
 const LONG_NUMBER_MAX: usize = 32;
 /// More bytes than such a number may have on either side of any of its characters.
 const AROUND_BYTES: usize = 4 * LONG_NUMBER_MAX;
+/// How much of the text around a change is read the second way too: words and phrases go on there.
+const CONTEXT_BYTES: usize = 256;
+/// What is found so near to where a stretch is cut off may be another thing in the whole text, and the first reading
+/// has found it if it is there.
+pub(crate) const CUT_BYTES: usize = 64;
 /// Longest word in letters of several alphabets, in characters, and shortest.
 const MIXED_LETTERS_MAX: usize = 32;
 const MIXED_LETTERS_MIN: usize = 3;
@@ -123,6 +128,8 @@ pub(crate) struct Watch {
     /// Where letters and digits of ASCII may be otherwise too, not just signs and what is beyond ASCII; in order,
     /// apart from each other.
     odd_words: Vec<Range<usize>>,
+    /// Up to there it was looked for text in base64.
+    packed_end: usize,
     /// The character before was a digit of some form.
     after_digit: bool,
     /// A character of a script without spaces was just before, or one letter or digit after such a one.
@@ -198,11 +205,14 @@ impl Watch {
     /// Tells of a word of letters and digits in turn, by a place in it.
     #[cold]
     pub(crate) fn word(&mut self, text: &[u8], at: usize) {
-        let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
-        let start = at - before;
-        let length = base64_length(&text[start..]);
-        if is_packed(&text[start..start + length]) {
-            self.add_odd_words(start..start + length);
+        // Signs of base64 part words: each is looked at once for all of its words.
+        if at >= self.packed_end {
+            let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
+            let start = at - before;
+            self.packed_end = start + base64_length(&text[start..]);
+            if is_packed(&text[start..self.packed_end]) {
+                self.add_odd_words(start..self.packed_end);
+            }
         }
         if number(text, number_start(text, at)).is_some() {
             self.add_odd_words(around(at));
@@ -296,6 +306,10 @@ struct Run {
     is_copy: bool,
 }
 
+fn origin_end_of(is_copy: bool, origin: Span, length: usize) -> u32 {
+    if is_copy { origin.start + length as u32 } else { origin.end }
+}
+
 /// Where a number or a word may be that something at `at` is part of.
 fn around(at: usize) -> Range<usize> {
     at.saturating_sub(AROUND_BYTES)..at + AROUND_BYTES
@@ -313,8 +327,8 @@ static IS_PLAIN: [bool; 256] = {
 };
 
 impl Rewrite {
-    /// Reads a text the second way; `None` if it is the same as the first.
-    pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> Option<&[u8]> {
+    /// Reads a text the second way, and returns whether that is another than the first.
+    pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> bool {
         self.text.clear();
         self.runs.clear();
         (self.no_number_before, self.no_turned_before) = (0, 0);
@@ -363,7 +377,65 @@ impl Rewrite {
             }
             at += taken.max(length);
         }
-        is_changed.then_some(&self.text)
+        is_changed
+    }
+
+    /// The text in its second reading.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
+    }
+
+    /// The stretches of the second reading in which anything differs, with what is around: elsewhere the first
+    /// reading has said it all. In order, apart from each other.
+    pub(crate) fn stretches(&self) -> impl Iterator<Item = Range<usize>> {
+        let (mut run, mut origin_end) = (0, 0);
+        let mut next_change = move || {
+            while let Some(&Run { written, origin, is_copy }) = self.runs.get(run) {
+                run += 1;
+                let end = self.runs.get(run).map_or(self.text.len(), |next| next.written);
+                let follows = core::mem::replace(&mut origin_end, origin_end_of(is_copy, origin, end - written));
+                if !is_copy || follows != origin.start {
+                    return Some(written..if is_copy { written } else { end });
+                }
+            }
+            // What was left out at the end is no word of it any more.
+            None
+        };
+        let mut pending = next_change();
+        core::iter::from_fn(move || {
+            let change = pending.take()?;
+            let start = self.cut_before(change.start.saturating_sub(CONTEXT_BYTES));
+            let mut end = self.cut_after(change.end + CONTEXT_BYTES);
+            loop {
+                pending = next_change();
+                match &pending {
+                    Some(next) if next.start.saturating_sub(2 * CONTEXT_BYTES) <= end => {
+                        end = self.cut_after(next.end + CONTEXT_BYTES);
+                    }
+                    _ => return Some(start..end),
+                }
+            }
+        })
+    }
+
+    /// Where a stretch may begin, at `at` or before.
+    fn cut_before(&self, at: usize) -> usize {
+        let parts = |at: &usize| at.checked_sub(1).is_none_or(|before| self.text[before] == b' ');
+        let farthest = at.saturating_sub(CONTEXT_BYTES);
+        let is_within = |at: &usize| self.text[*at] & 0xC0 == 0x80;
+        (farthest..=at)
+            .rev()
+            .find(parts)
+            .unwrap_or_else(|| (at..self.text.len()).find(|at| !is_within(at)).unwrap_or(at))
+    }
+
+    /// Where a stretch may end, at `at` or after.
+    fn cut_after(&self, at: usize) -> usize {
+        let length = self.text.len();
+        let rest = self.text.get(at..length.min(at + CONTEXT_BYTES)).unwrap_or_default();
+        let part = rest.iter().position(|&byte| byte == b' ');
+        let character = || rest.iter().position(|&byte| byte & 0xC0 != 0x80);
+        part.or_else(character).map_or(length, |after| at + after)
     }
 
     /// Where a span of the second reading is in the original.
@@ -1097,6 +1169,7 @@ fn tail_consonant(code: u32) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
     use alloc::string::String;
 
     fn watched(text: &str) -> Watch {
@@ -1107,7 +1180,8 @@ mod tests {
 
     fn second(text: &str) -> Option<String> {
         let mut rewrite = Rewrite::default();
-        rewrite.read(text.as_bytes(), &watched(text)).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+        let is_other = rewrite.read(text.as_bytes(), &watched(text));
+        is_other.then(|| String::from_utf8_lossy(rewrite.text()).into_owned())
     }
 
     #[test]
@@ -1166,7 +1240,7 @@ mod tests {
                 text.push_str(alphabet[(state >> 33) as usize % alphabet.len()]);
             }
             let watch = watched(&text);
-            let is_changed = Rewrite::default().read(text.as_bytes(), &watch).is_some();
+            let is_changed = Rewrite::default().read(text.as_bytes(), &watch);
             assert!(watch.may_be_rewritten || !is_changed || text.is_ascii(), "{text}");
             if text.is_ascii() && is_changed {
                 let mut watch = Watch::default();
@@ -1180,10 +1254,32 @@ mod tests {
     }
 
     #[test]
+    fn stretches_hold_every_change() {
+        let mut rewrite = Rewrite::default();
+        let plain = "some words of no interest ".repeat(100);
+        for (text, count) in [
+            (format!("{plain}v&#105;a{plain}"), 1),
+            (format!("{plain}v&#105;a{plain}c<b>asino"), 2),
+            (format!("v&#105;a {plain}"), 1),
+            (format!("{}&#105;{}", "é".repeat(1000), "é".repeat(1000)), 1),
+        ] {
+            assert!(rewrite.read(text.as_bytes(), &watched(&text)));
+            let stretches: Vec<_> = rewrite.stretches().collect();
+            assert_eq!(stretches.len(), count, "{stretches:?}");
+            for stretch in stretches {
+                assert!(core::str::from_utf8(&rewrite.text()[stretch.clone()]).is_ok(), "{stretch:?}");
+                let original = rewrite.original(Span { start: stretch.start as u32, end: stretch.end as u32 });
+                assert_ne!(&rewrite.text()[stretch], &text.as_bytes()[original.start as usize..original.end as usize]);
+            }
+        }
+    }
+
+    #[test]
     fn every_byte_knows_where_it_came_from() {
         let mut rewrite = Rewrite::default();
         let text = "a &#98;c";
-        assert_eq!(rewrite.read(text.as_bytes(), &Watch::default()), Some(&b"a bc"[..]));
+        assert!(rewrite.read(text.as_bytes(), &Watch::default()));
+        assert_eq!(rewrite.text(), b"a bc");
         assert_eq!(rewrite.original(Span { start: 2, end: 4 }), Span { start: 2, end: 8 });
         assert_eq!(rewrite.original(Span { start: 3, end: 4 }), Span { start: 7, end: 8 });
     }

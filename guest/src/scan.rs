@@ -1,9 +1,10 @@
 //! The scan: one message through all stages, top to bottom. Each stage has its own file.
 
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::pieces::Pieces;
-use crate::rewrite::Rewrite;
+use crate::rewrite::{CUT_BYTES, Rewrite};
 use crate::rules::{self, Allowed, Found, PartPlace};
 use crate::search::{self, Candidate};
 use crate::senders;
@@ -106,23 +107,18 @@ impl<'p> Scanner<'p> {
             flags.insert(VerdictFlags::INVALID_UTF8);
         }
         let mut rewrite = core::mem::take(&mut self.rewrite);
-        if self.pieces.watch.may_be_rewritten
-            && let Some(second) = rewrite.read(text, &self.pieces.watch)
-        {
-            let (first_found, first_linked) = (self.found.len(), self.linked.len());
-            self.read(second, parts);
-            let links = self.read_links(second);
-            let confidence = self.judge(message, second, links);
+        if self.pieces.watch.may_be_rewritten && rewrite.read(text, &self.pieces.watch) {
+            let second = rewrite.text();
+            // Where all of it is read again, that reading is the one that counts.
+            let mut second_links = links;
+            for stretch in rewrite.stretches() {
+                let is_all = stretch == (0..second.len());
+                let of_stretch = self.read_stretch(stretch, parts, &rewrite);
+                second_links = if is_all { of_stretch } else { second_links.with(of_stretch) };
+            }
+            let confidence = self.judge(message, second, second_links);
             if confidence.unwanted() > self.confidence.unwanted() {
                 self.confidence = confidence;
-            }
-            for found in &mut self.found[first_found..] {
-                found.span = rewrite.original(found.span);
-                found.evidence = found.evidence.with(Evidence::ENCODED);
-            }
-            for found in &mut self.linked[first_linked..] {
-                found.span = rewrite.original(found.span);
-                found.evidence = found.evidence.with(Evidence::ENCODED);
             }
         }
         self.rewrite = rewrite;
@@ -136,6 +132,27 @@ impl<'p> Scanner<'p> {
         self.found.sort_unstable();
         self.found.dedup_by_key(|found| (found.pattern, found.span));
         flags
+    }
+
+    /// Adds to what is found what is in a stretch of the second reading. Returns the signals of its links.
+    fn read_stretch(&mut self, stretch: Range<usize>, parts: Parts, rewrite: &Rewrite) -> SignalSet {
+        let second = rewrite.text();
+        let (first_found, first_linked) = (self.found.len(), self.linked.len());
+        let text = &second[stretch.clone()];
+        self.read(text, parts);
+        let links = self.read_links(text);
+        let offset = stretch.start as u32;
+        let is_cut = (stretch.start > 0, stretch.end < second.len());
+        let place = |span: &mut Span, evidence: &mut Evidence| {
+            let by_cut =
+                is_cut.0 && (span.end as usize) < CUT_BYTES || is_cut.1 && span.start as usize + CUT_BYTES > text.len();
+            *span = rewrite.original(Span { start: span.start + offset, end: span.end + offset });
+            *evidence = evidence.with(Evidence::ENCODED);
+            !by_cut
+        };
+        retain_from(&mut self.found, first_found, |found| place(&mut found.span, &mut found.evidence));
+        retain_from(&mut self.linked, first_linked, |found| place(&mut found.span, &mut found.evidence));
+        links
     }
 
     /// What [`find`](Scanner::find) found: patterns, and the terms that name hosts of links; and scratch for the
@@ -244,6 +261,15 @@ impl<'p> Scanner<'p> {
             self.found.extend(spelled.map(|(span, evidence)| Found { pattern: candidate.pattern, span, evidence }));
         }
     }
+}
+
+/// Keeps of the elements from `first` on those that `keep` says, after it changed them.
+fn retain_from<T>(all: &mut Vec<T>, first: usize, mut keep: impl FnMut(&mut T) -> bool) {
+    let mut number = 0;
+    all.retain_mut(|one| {
+        number += 1;
+        number <= first || keep(one)
+    });
 }
 
 /// What follows from the model's confidence, and from what advertising lacks.

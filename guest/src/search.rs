@@ -208,8 +208,14 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
                 *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
             }
             if count > 1 && message.ends_token(first + count) {
-                for key in readings.into_iter().flatten() {
-                    words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+                for (number, reading) in readings.iter().enumerate() {
+                    let key = reading.map(WordKey::key);
+                    // Most readings of most words are the same.
+                    if let Some(key) = key
+                        && readings[..number].iter().all(|other| other.map(WordKey::key) != Some(key))
+                    {
+                        words.probe(key, |entries| begin(message, first, entries, candidates));
+                    }
                 }
             }
         }

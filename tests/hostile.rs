@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tamis_guest::compile::FailurePolicy;
 use tamis_guest::wire::ABI_VERSION;
-use tamis_guest::{Action, Message, Policy};
+use tamis_guest::{Action, ChannelId, Message, Policy};
 use tamis_host::{Filter, Judged, LoadError, Module, Parts, Runtime, RuntimeConfig, ScanFailure};
 use tamis_tests::pack_of;
 
@@ -527,7 +527,7 @@ fn failure_policy_is_that_of_the_channel() {
     let module = runtime.module(&Wat { poison: "(unreachable)", ..HONEST }.bytes()).expect("a module");
     let failure = vec![FailurePolicy::Open, FailurePolicy::Closed];
     let filter = Filter::new(runtime, Parts { failure, ..parts(module) }).expect("it starts");
-    let on = |channel| Message { channel: tamis_guest::ChannelId(channel), ..Message::body("!poison") };
+    let on = |channel| Message { channel: ChannelId(channel), ..Message::body("!poison") };
     let mut judged = Vec::new();
     filter.worker().expect("a worker").scan(&[on(0), on(1), on(2)], &mut judged);
     let actions: Vec<Action> = judged.iter().map(|one| one.verdict.action).collect();
@@ -645,4 +645,52 @@ fn module_of_another_engine() {
     let error = Filter::new(&other, parts(runtime().1.clone())).expect_err("compiled for another engine");
     assert!(matches!(error, LoadError::Start(ScanFailure::Sandbox(_))), "{error:?}");
     Neighbour::new().assert_judges();
+}
+
+/// Why an upload has no verdict of a module that takes uploads by these functions.
+#[track_caller]
+fn upload_failure(functions: &'static str) -> ScanFailure {
+    let mut neighbour = Neighbour::new();
+    let module = runtime().0.module(&Wat { functions, ..HONEST }.bytes()).expect("nothing is wrong before it scans");
+    let filter = Filter::new(&runtime().0, parts(module)).expect("nothing is wrong before it scans");
+    let mut worker = filter.worker().expect("it has workers");
+    let mut upload = worker.upload(|_| ChannelId::default(), b"sender");
+    upload.push(b"some");
+    upload.push(b" text");
+    let mut judged = Judged::default();
+    upload.finish(&mut judged);
+    assert_eq!(judged.verdict.action, Action::Block, "the failure policy is `closed`");
+    let mut messages = Vec::new();
+    worker.scan(&[Message::body("one")], &mut messages);
+    assert_eq!((messages[0].verdict.action, &messages[0].failure), (Action::Allow, &None), "the worker goes on");
+    neighbour.assert_judges();
+    judged.failure.expect("a failure of the upload")
+}
+
+/// Functions that take uploads, with something else at one place.
+macro_rules! uploads {
+    ($push:literal, $finish:literal) => {
+        concat!(
+            r#"(func (export "tamis_upload") (param i32 i32) (result i32) (i32.const 0))"#,
+            r#"(func (export "tamis_push") (param i32) (result i32) "#,
+            $push,
+            r#" (i32.const 0)) (func (export "tamis_finish") (result i32) "#,
+            $finish,
+            " (i32.const 0))"
+        )
+    };
+}
+
+#[test]
+fn uploads_are_judged_by_modules_that_take_them_and_no_lie_about_them_is_believed() {
+    assert_eq!(upload_failure(""), ScanFailure::NoUploads);
+    assert_eq!(upload_failure(uploads!("(loop $forever (br $forever))", "")), ScanFailure::Deadline);
+    assert_trap(&upload_failure(uploads!("(unreachable)", "")), "unreachable");
+    assert_trap(&upload_failure(uploads!("", "(unreachable)")), "unreachable");
+    assert_eq!(upload_failure(uploads!("(return (i32.const 9))", "")), ScanFailure::Refused(9));
+    // An action that there is not, and a match beyond the nine bytes that were there.
+    assert_eq!(upload_failure(uploads!("", "(i32.store8 (i32.const 0x110008) (i32.const 9))")), ScanFailure::Answer);
+    let beyond =
+        uploads!("", "(i32.store8 (i32.const 0x11000A) (i32.const 1)) (i32.store (i32.const 0x110014) (i32.const 10))");
+    assert_eq!(upload_failure(beyond), ScanFailure::Answer);
 }

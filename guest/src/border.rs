@@ -102,6 +102,29 @@ impl<T> Border<T> {
     }
 }
 
+/// What only a filter of lists does: uploads in chunks.
+#[cfg(feature = "abi")]
+impl<T> Border<T> {
+    /// Hands the first `length` bytes of the area for batches on.
+    pub(crate) fn take(&self, length: usize, take: impl FnOnce(&mut T, &[u8]) -> bool) -> i32 {
+        let Some(State { input, ready: Some(ready), .. }) = self.state() else { return BAD_CALL };
+        let Some(bytes) = input.get(..length) else { return BAD_CALL };
+        if take(ready, bytes) { OK } else { BAD_CALL }
+    }
+
+    /// Puts one verdict into the area for verdicts.
+    pub(crate) fn answer(&self, answer: impl FnOnce(&mut T, &mut Verdict) -> bool) -> i32 {
+        let Some(State { output, ready: Some(ready), verdict, .. }) = self.state() else { return BAD_CALL };
+        set_progress(output, 0, 0);
+        if !answer(ready, verdict) {
+            return BAD_CALL;
+        }
+        let Some(written) = write_verdict(verdict, &mut output[OUT_HEADER..]) else { return BAD_BATCH };
+        set_progress(output, 1, written);
+        OK
+    }
+}
+
 /// Memory straight from the host: zeros that are not there until they are used. From the allocator the
 /// areas would be zeroed by hand, and cost every worker a megabyte.
 fn fresh_memory(bytes: usize) -> &'static mut [u8] {

@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use crate::pack::{PARTS_MAX, TermRecord};
 use crate::rules::{self, Found, PartPlace};
 use crate::scan::Parts;
-use crate::wire::MESSAGE_BYTES_MAX;
+use crate::wire::{MESSAGE_BYTES_MAX, SENDER_BYTES_MAX};
 use crate::{
     Action, ChannelId, Field, MATCHES_MAX, Match, Message, Pack, Policy, Scanner, Span, Verdict, VerdictFlags,
 };
@@ -34,8 +34,9 @@ const CONTEXT_BYTES: usize = 64 << 10;
 pub struct Stream<'p> {
     scanner: Scanner<'p>,
     policy: &'p Policy,
-    /// Where uploads come from; without text.
-    origin: Message<'p>,
+    /// Where uploads come from.
+    channel: ChannelId,
+    sender: Vec<u8>,
     sizes: Sizes,
     window: Vec<u8>,
     /// Where in the upload the window begins.
@@ -79,15 +80,38 @@ struct NearSeen {
     first: Option<[Option<Found>; PARTS_MAX]>,
 }
 
+/// Text of an upload as a message.
+fn origin<'m>(channel: ChannelId, sender: &'m [u8], text: &'m [u8]) -> Message<'m> {
+    Message { text, field: Field::Upload, channel, sender }
+}
+
 impl<'p> Stream<'p> {
     /// A stream of uploads of one sender on a channel; an empty sender is an unknown one.
     #[must_use]
-    pub fn new(pack: &'p Pack<'p>, policy: &'p Policy, channel: ChannelId, sender: &'p [u8]) -> Stream<'p> {
-        let origin = Message { text: &[], field: Field::Upload, channel, sender };
-        Stream::with_sizes(pack, policy, origin, Sizes { window: MESSAGE_BYTES_MAX, context: CONTEXT_BYTES })
+    pub fn new(pack: &'p Pack<'p>, policy: &'p Policy, channel: ChannelId, sender: &[u8]) -> Stream<'p> {
+        Stream::of_scanner(Scanner::new(pack), policy, channel, sender)
     }
 
-    fn with_sizes(pack: &'p Pack<'p>, policy: &'p Policy, origin: Message<'p>, sizes: Sizes) -> Stream<'p> {
+    /// The same with the memory of a scanner.
+    pub(crate) fn of_scanner(
+        scanner: Scanner<'p>,
+        policy: &'p Policy,
+        channel: ChannelId,
+        sender: &[u8],
+    ) -> Stream<'p> {
+        let sizes = Sizes { window: MESSAGE_BYTES_MAX, context: CONTEXT_BYTES };
+        let sender = sender[..sender.len().min(SENDER_BYTES_MAX)].to_vec();
+        Stream { channel, sender, ..Stream::with_sizes(scanner, policy, sizes) }
+    }
+
+    /// The scanner, without what arrived of an upload.
+    #[cfg(all(feature = "abi", target_family = "wasm"))]
+    pub(crate) fn into_scanner(self) -> Scanner<'p> {
+        self.scanner
+    }
+
+    fn with_sizes(scanner: Scanner<'p>, policy: &'p Policy, sizes: Sizes) -> Stream<'p> {
+        let pack = scanner.pack();
         let of_term = |term: &TermRecord| {
             let allow_set = term.allow_set;
             pack.parts(term).iter().map(move |part| PartSeen { pattern: part.pattern, allow_set, first: None })
@@ -98,9 +122,10 @@ impl<'p> Stream<'p> {
         let near = (0..).zip(pack.terms).filter(|(_, term)| term.within > 0);
         let near = near.map(|(term, _)| NearSeen { term, first: None }).collect();
         Stream {
-            scanner: Scanner::new(pack),
+            scanner,
             policy,
-            origin,
+            channel: ChannelId::default(),
+            sender: Vec::new(),
             sizes,
             window: Vec::new(),
             window_start: 0,
@@ -134,7 +159,8 @@ impl<'p> Stream<'p> {
     /// Ends the upload: overwrites `verdict` with the verdict on all of it, and is ready for the next.
     pub fn finish(&mut self, verdict: &mut Verdict) {
         if self.window_start == 0 && !self.verdict.flags.contains(VerdictFlags::TRUNCATED) {
-            self.scanner.scan(self.policy, &Message { text: &self.window, ..self.origin }, verdict);
+            let message = origin(self.channel, &self.sender, &self.window);
+            self.scanner.scan(self.policy, &message, verdict);
         } else {
             self.scan_window(self.window.len(), self.window.len());
             self.add_terms_of_several_parts();
@@ -171,7 +197,8 @@ impl<'p> Stream<'p> {
     /// Scans the window up to `end`, and counts what begins before `counts_to`.
     fn scan_window(&mut self, end: usize, counts_to: usize) {
         let pack = self.scanner.pack();
-        let flags = self.scanner.find(&self.window[..end], &self.origin, Parts::Always);
+        let message = origin(self.channel, &self.sender, &[]);
+        let flags = self.scanner.find(&self.window[..end], &message, Parts::Always);
         self.verdict.flags.insert(flags);
         let (found, linked, allowed) = self.scanner.found();
         rules::collect_allowed(pack, found, allowed);
@@ -231,8 +258,9 @@ impl<'p> Stream<'p> {
     /// Adds the matches to the verdict: their action counts, and the first of them are kept.
     fn add_matches(&mut self) {
         let (pack, verdict) = (self.scanner.pack(), &mut self.verdict);
-        rules::split(pack, &self.origin, &mut self.matches, &mut self.shadow);
-        let action = self.policy.action(pack, self.origin.channel, Field::Upload, &self.matches);
+        let message = origin(self.channel, &self.sender, &[]);
+        rules::split(pack, &message, &mut self.matches, &mut self.shadow);
+        let action = self.policy.action(pack, self.channel, Field::Upload, &self.matches);
         verdict.action = verdict.action.max(action);
         for (all, new) in [(&mut verdict.matches, &mut self.matches), (&mut verdict.shadow, &mut self.shadow)] {
             all.append(new);
@@ -388,7 +416,7 @@ mod tests {
         for bytes in packs() {
             let pack = Pack::decode(&bytes).expect("the compiler writes packs");
             let policy = Policy::blocking(&pack);
-            let mut small = Stream::with_sizes(&pack, &policy, UPLOAD, SMALL);
+            let mut small = Stream::with_sizes(Scanner::new(&pack), &policy, SMALL);
             let mut stream = Stream::new(&pack, &policy, ChannelId::default(), b"");
             for round in 0..60 {
                 let length = 1 + random.below(10_000);

@@ -134,6 +134,18 @@ fn matches_count(verdict: &Verdict) -> usize {
 /// Reads the verdict on `message` at the start of `bytes` into `verdict` and returns its length.
 /// Believes nothing: `None` if any of it could not be the answer of an honest guest.
 pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, verdict: &mut Verdict) -> Option<usize> {
+    let text_bytes = message.text.len().min(MESSAGE_BYTES_MAX) as u64;
+    read_verdict_on(bytes, text_bytes, !message.sender.is_empty(), terms_count, verdict)
+}
+
+/// The same of a text of which only the length is known, such as an upload.
+pub fn read_verdict_on(
+    bytes: &[u8],
+    text_bytes: u64,
+    has_sender: bool,
+    terms_count: usize,
+    verdict: &mut Verdict,
+) -> Option<usize> {
     let (head, rest) = bytes.split_first_chunk::<VERDICT_BYTES>()?;
     let count = usize::from(u16::from_le_bytes([head[2], head[3]]));
     let per_mille =
@@ -149,7 +161,6 @@ pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, ver
     if count > MATCHES_MAX {
         return None;
     }
-    let text_bytes = message.text.len().min(MESSAGE_BYTES_MAX);
     for bytes in rest.get(..count * MATCH_BYTES)?.chunks_exact(MATCH_BYTES) {
         let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
         let found = Match {
@@ -157,9 +168,9 @@ pub fn read_verdict(bytes: &[u8], message: &Message<'_>, terms_count: usize, ver
             term: TermId(word(8)),
             evidence: Evidence(u16::from_le_bytes([bytes[12], bytes[13]])),
         };
-        let in_text = found.span.start < found.span.end && found.span.end as usize <= text_bytes;
+        let in_text = found.span.start < found.span.end && u64::from(found.span.end) <= text_bytes;
         // What a sender matched is nowhere in the text.
-        let of_sender = found.span == Span::default() && !message.sender.is_empty();
+        let of_sender = found.span == Span::default() && has_sender;
         let honest =
             (in_text || of_sender) && (found.term.0 as usize) < terms_count && Evidence::ALL.contains(found.evidence);
         if !honest {

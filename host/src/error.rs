@@ -111,6 +111,8 @@ pub enum ScanFailure {
     Answer,
     /// It refused the call, with this number.
     Refused(i32),
+    /// It judges messages only, and this is an upload.
+    NoUploads,
     /// A fresh sandbox could not be made.
     Sandbox(String),
 }
@@ -127,6 +129,7 @@ impl ScanFailure {
             ScanFailure::Trap(_) => "trap",
             ScanFailure::Answer => "answer",
             ScanFailure::Refused(_) => "refused",
+            ScanFailure::NoUploads => "no_uploads",
             ScanFailure::Sandbox(_) => "sandbox",
         }
     }
@@ -142,6 +145,7 @@ impl fmt::Display for ScanFailure {
             ScanFailure::Trap(reason) => write!(f, "it trapped: {reason}"),
             ScanFailure::Answer => f.write_str("its answer is not one a filter gives"),
             ScanFailure::Refused(number) => write!(f, "it refused with code {number}"),
+            ScanFailure::NoUploads => f.write_str("it judges messages only, and no uploads in chunks"),
             ScanFailure::Sandbox(reason) => write!(f, "no sandbox: {reason}"),
         }
     }

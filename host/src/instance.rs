@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-use tamis_guest::Message;
 use tamis_guest::wire::{
-    BATCH_MESSAGES_MAX, IN_BYTES, MESSAGE_BYTES_MAX, OUT_BYTES, OUT_HEADER, read_verdict, write_batch,
+    BATCH_MESSAGES_MAX, IN_BYTES, MESSAGE_BYTES_MAX, OUT_BYTES, OUT_HEADER, SENDER_BYTES_MAX, read_verdict,
+    read_verdict_on, write_batch,
 };
+use tamis_guest::{ChannelId, Message, Verdict};
 use wasmtime::{Engine, Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
 
 use crate::filter::Generation;
@@ -23,12 +24,38 @@ pub(crate) struct Instance {
     store: Store<StoreLimits>,
     memory: Memory,
     scan: TypedFunc<(u32, u32), i32>,
+    /// `None` in modules that judge messages only.
+    upload: Option<UploadCalls>,
     in_address: usize,
     out_address: usize,
     limit: Limit,
     terms_count: usize,
     /// Memory from which on it is to be replaced.
     worn_bytes: usize,
+}
+
+/// What judges uploads.
+struct UploadCalls {
+    begin: TypedFunc<(u32, u32), i32>,
+    push: TypedFunc<u32, i32>,
+    finish: TypedFunc<(), i32>,
+}
+
+impl UploadCalls {
+    fn of(filter: &wasmtime::Instance, store: &mut Store<StoreLimits>) -> Option<UploadCalls> {
+        Some(UploadCalls {
+            begin: filter.get_typed_func(&mut *store, "tamis_upload").ok()?,
+            push: filter.get_typed_func(&mut *store, "tamis_push").ok()?,
+            finish: filter.get_typed_func(store, "tamis_finish").ok()?,
+        })
+    }
+}
+
+/// What is known of an upload without its text.
+#[derive(Clone, Copy)]
+pub(crate) struct UploadOrigin {
+    pub(crate) bytes: u64,
+    pub(crate) has_sender: bool,
 }
 
 /// How much one call may do.
@@ -127,7 +154,8 @@ impl Instance {
             code => return Err(ScanFailure::Refused(code)),
         }
         let Start { terms_count, worn_bytes, limit, .. } = start;
-        Ok(Instance { store, memory, scan, in_address, out_address, limit, terms_count, worn_bytes })
+        let upload = UploadCalls::of(filter, &mut store);
+        Ok(Instance { store, memory, scan, upload, in_address, out_address, limit, terms_count, worn_bytes })
     }
 
     /// The sandbox after it has touched what a scan touches, so that the first scan waits for no page; `None` if
@@ -185,6 +213,61 @@ impl Instance {
         match failure {
             None if done < messages.len() => (done, Some(ScanFailure::Answer)),
             failure => (done, failure),
+        }
+    }
+
+    /// Begins an upload. As after a scan, no call may follow one that failed, here and below.
+    pub(crate) fn begin_upload(&mut self, channel: ChannelId, sender: &[u8]) -> Result<(), ScanFailure> {
+        let sender = &sender[..sender.len().min(SENDER_BYTES_MAX)];
+        let length = self.write_input(sender);
+        let begin = self.uploads()?.begin.clone();
+        let answer = begin.call(&mut self.store, (channel.0.into(), length));
+        self.accept(answer, sender.len())
+    }
+
+    /// Hands the next bytes of the upload on, and scans once in 896 KiB of it.
+    pub(crate) fn push_upload(&mut self, chunk: &[u8]) -> Result<(), ScanFailure> {
+        let push = self.uploads()?.push.clone();
+        for chunk in chunk.chunks(MESSAGE_BYTES_MAX) {
+            let length = self.write_input(chunk);
+            let answer = push.call(&mut self.store, length);
+            self.accept(answer, chunk.len())?;
+        }
+        Ok(())
+    }
+
+    /// Ends the upload, of so many bytes, and reads the verdict on it.
+    pub(crate) fn finish_upload(&mut self, origin: UploadOrigin, verdict: &mut Verdict) -> Result<(), ScanFailure> {
+        let finish = self.uploads()?.finish.clone();
+        let answer = finish.call(&mut self.store, ());
+        self.accept(answer, 0)?;
+        let output = &self.memory.data(&self.store)[self.out_address..][..OUT_BYTES];
+        let UploadOrigin { bytes, has_sender } = origin;
+        let read = read_verdict_on(&output[OUT_HEADER..], bytes, has_sender, self.terms_count, verdict);
+        read.map(|_| ()).ok_or(ScanFailure::Answer)
+    }
+
+    /// What judges uploads, with a fresh limit on what it does.
+    fn uploads(&mut self) -> Result<&UploadCalls, ScanFailure> {
+        if let Limit::Deadline { ticks } = self.limit {
+            self.store.set_epoch_deadline(ticks);
+        }
+        self.upload.as_ref().ok_or(ScanFailure::NoUploads)
+    }
+
+    /// Copies bytes of at most a message to the in area, and returns how many.
+    fn write_input(&mut self, bytes: &[u8]) -> u32 {
+        self.memory.data_mut(&mut self.store)[self.in_address..][..bytes.len()].copy_from_slice(bytes);
+        bytes.len() as u32
+    }
+
+    /// What a call came to. What is in the in area is nothing to the next.
+    fn accept(&mut self, answer: wasmtime::Result<i32>, length: usize) -> Result<(), ScanFailure> {
+        self.memory.data_mut(&mut self.store)[self.in_address..][..length].fill(0);
+        match answer {
+            Ok(0) => Ok(()),
+            Ok(code) => Err(ScanFailure::Refused(code)),
+            Err(error) => Err(failure(&error)),
         }
     }
 

@@ -53,6 +53,7 @@ mod sources;
 mod stats;
 mod strikes;
 mod trial;
+mod upload;
 mod watch;
 mod worker;
 
@@ -68,6 +69,7 @@ pub use sources::{Defaults, ListFolder, Loaded, Sources, today};
 pub use stats::{Breakers, Counts, Trip};
 pub use strikes::Strikes;
 pub use trial::{Trial, TrialMode, TrialReport};
+pub use upload::Upload;
 pub use watch::{WatchEvent, Watcher};
 pub use worker::{Judged, Worker};
 

@@ -123,13 +123,35 @@ impl Worker {
                 }
             }
         }
+        for (message, judged) in messages.iter().zip(judged.iter_mut()) {
+            self.count_strike(message.sender, judged);
+        }
+    }
+
+    /// Counts what a sender did, if that is asked for.
+    pub(crate) fn count_strike(&self, sender: &[u8], judged: &mut Judged) {
         if let Some(strikes) = self.filter.strikes() {
-            let now = Instant::now();
-            for (message, judged) in messages.iter().zip(judged.iter_mut()) {
-                let is_strike = if judged.verdict.action >= Action::Hold { Strike::Yes } else { Strike::No };
-                judged.strikes =
-                    if message.sender.is_empty() { 0 } else { strikes.count(message.sender, is_strike, now) };
-            }
+            let is_strike = if judged.verdict.action >= Action::Hold { Strike::Yes } else { Strike::No };
+            judged.strikes = if sender.is_empty() { 0 } else { strikes.count(sender, is_strike, Instant::now()) };
+        }
+    }
+
+    /// The sandbox, a fresh one if there is none.
+    pub(crate) fn instance(&mut self) -> Result<&mut Instance, ScanFailure> {
+        self.seat.instance(self.filter.runtime())
+    }
+
+    /// Gives the sandbox up.
+    pub(crate) fn retire(&mut self) {
+        if let Some(old) = self.seat.instance.take() {
+            self.filter.runtime().bury(old);
+        }
+    }
+
+    /// Gives the sandbox up before it runs into its limit.
+    pub(crate) fn retire_if_worn(&mut self) {
+        if self.seat.instance.as_ref().is_some_and(Instance::is_worn) {
+            self.retire();
         }
     }
 
@@ -258,18 +280,22 @@ impl Seat {
         done + 1
     }
 
+    fn instance(&mut self, runtime: &Runtime) -> Result<&mut Instance, ScanFailure> {
+        match &mut self.instance {
+            Some(instance) => Ok(instance),
+            none => Ok(none.insert(Instance::new(runtime, &self.generation)?)),
+        }
+    }
+
     fn attempt(
         &mut self,
         runtime: &Runtime,
         messages: &[Message<'_>],
         judged: &mut [Judged],
     ) -> (usize, Option<ScanFailure>) {
-        let instance = match &mut self.instance {
-            Some(instance) => instance,
-            none => match Instance::new(runtime, &self.generation) {
-                Ok(instance) => none.insert(instance),
-                Err(failure) => return (0, Some(failure)),
-            },
+        let instance = match self.instance(runtime) {
+            Ok(instance) => instance,
+            Err(failure) => return (0, Some(failure)),
         };
         let (done, failure) = instance.scan(messages, judged);
         let is_worn = instance.is_worn();

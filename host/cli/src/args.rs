@@ -190,6 +190,9 @@ pub(crate) struct CheckArgs {
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,
+    /// Judge each file as one upload of up to 4 GiB of text, not line by line
+    #[arg(long, conflicts_with = "log")]
+    pub(crate) uploads: bool,
     /// Files of messages; `-` or none is standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,

@@ -98,6 +98,23 @@ impl Input {
         Ok(Input { name, reader, number: 0, is_json: None, ids_with_name, bytes: Vec::new() })
     }
 
+    /// Reads all of it as one upload, and returns what is known of it without its text: its name is the id.
+    pub(crate) fn read_upload(&mut self, mut take: impl FnMut(&[u8])) -> anyhow::Result<Line> {
+        loop {
+            let chunk = match self.reader.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                chunk => chunk.with_context(|| format!("cannot read {}", self.name))?,
+            };
+            if chunk.is_empty() {
+                let upload = Line::plain(Value::String(self.name.clone()), Vec::new());
+                return Ok(Line { field: Field::Upload, ..upload });
+            }
+            take(chunk);
+            let length = chunk.len();
+            self.reader.consume(length);
+        }
+    }
+
     /// Appends up to `most` messages to `lines`: waits for one, then takes what is there already.
     /// `problems` gets what is wrong with lines. Returns whether there may be more.
     pub(crate) fn read(

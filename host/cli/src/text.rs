@@ -1,7 +1,9 @@
 //! What people read: verdicts with carets under the words, diagnostics, errors, numbers.
 
 use std::cmp::Reverse;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use tamis_guest::compile::{Diagnostic, Level};
@@ -19,6 +21,9 @@ const WIDTH_MAX: usize = 100;
 const TERM_MAX: usize = 70;
 /// Most lines of a message that are shown.
 const LINES_MAX: usize = 8;
+/// How much of a file is shown around a match, in bytes, and at most in all.
+const AROUND_BYTES: u64 = 32;
+const EXCERPT_BYTES_MAX: u64 = 256;
 /// Confidence of the model from which on it is shown, in per mille.
 const SURE: u16 = 500;
 /// Most reasons of it that are shown.
@@ -131,6 +136,31 @@ fn terms(out: &mut impl Write, kind: &str, matches: &[Match], pack: &Pack<'_>) -
             about += &format!("{DIM}; clauses {}{DIM:#}", clauses.join(" "));
         }
         writeln!(out, "   = {about}")?;
+    }
+    Ok(())
+}
+
+/// Writes where in a file the first matches are, with what is around. Nothing of what cannot be read again, such as
+/// standard input.
+pub(crate) fn places(out: &mut impl Write, path: &Path, judged: &Judged) -> io::Result<()> {
+    let Ok(mut file) = File::open(path) else { return Ok(()) };
+    let mut spans: Vec<Span> = judged.verdict.matches.iter().map(|found| found.span).collect();
+    spans.dedup();
+    for span in spans.into_iter().take(LINES_MAX) {
+        let start = u64::from(span.start).saturating_sub(AROUND_BYTES);
+        let length = (u64::from(span.end) - start + AROUND_BYTES).min(EXCERPT_BYTES_MAX);
+        let mut bytes = Vec::new();
+        file.seek(SeekFrom::Start(start))?;
+        (&mut file).take(length).read_to_end(&mut bytes)?;
+        // It begins and ends with whole characters.
+        let begins = bytes.iter().take_while(|&&byte| byte & 0xC0 == 0x80).count();
+        let text = match str::from_utf8(&bytes[begins..]) {
+            Ok(text) => text,
+            Err(error) => str::from_utf8(&bytes[begins..][..error.valid_up_to()]).unwrap_or_default(),
+        };
+        let place = |at: u32| (u64::from(at) - start) as u32 - begins as u32;
+        writeln!(out, "   = at byte {}", count(span.start.into()))?;
+        marked(out, text, &[Span { start: place(span.start), end: place(span.end) }], color(judged.verdict.action))?;
     }
     Ok(())
 }

@@ -526,3 +526,23 @@ fn modules_of_others_run_beside_and_the_worst_action_wins() {
     let output = run(&["check", "--side-module", &rubbish], "hello\n");
     assert_error(&output, &["rubbish.wasm", "goes not beside it"]);
 }
+
+#[test]
+fn uploads_are_judged_whole_and_shown_by_place() {
+    let folder = Folder::new("uploads");
+    let terms = folder.write("terms.txt", "free gift\n");
+    let clean = folder.write("clean.txt", "nothing\nto see\n");
+    let filler = "nothing to see here, ".repeat(100_000);
+    let long = folder.write("long.txt", format!("{filler}a FREE\ngift for you"));
+    let output = run(&["check", "--terms", &terms, "--uploads", &clean, &long], "");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = stdout(&output);
+    assert!(shown.starts_with(&format!("block {long}\n")), "{shown}");
+    assert!(shown.contains("   = at byte 2,100,002\n") && shown.contains(" a FREE gift for you\n"), "{shown}");
+    assert!(shown.contains("2 messages: 1 allow, 1 block\n"), "{shown}");
+
+    let output = run(&["check", "--terms", &terms, "--uploads", "--format", "ndjson"], format!("{filler}free gift"));
+    let verdict = &json_lines(&output)[0];
+    assert_eq!((&verdict["id"], &verdict["action"]), (&"-".into(), &"block".into()));
+    assert_eq!(verdict["matches"][0]["span"], serde_json::json!([2_100_000, 2_100_009]));
+}

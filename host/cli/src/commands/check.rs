@@ -3,15 +3,19 @@
 use std::env;
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use tamis_guest::Action;
+use serde_json::Value;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
+use tamis_guest::{Action, ChannelId, Field};
 use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
 use tamis_host::log::{Log, LogConfig};
-use tamis_host::{Breakers, Generation, Metrics, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker};
+use tamis_host::{
+    Breakers, Generation, Judged, Metrics, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker,
+};
 
 use crate::Outcome;
 use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
@@ -125,6 +129,14 @@ fn judge_all(
     let mut problems = Vec::new();
     let started = Instant::now();
     for mut input in inputs {
+        if args.uploads {
+            let mut upload = worker.upload(|_| ChannelId::default(), b"");
+            let line = input.read_upload(|chunk| upload.push(chunk))?;
+            let mut of_upload = Judged::default();
+            upload.finish(&mut of_upload);
+            report.write(&[line], &[of_upload], worker.generation())?;
+            continue;
+        }
         let mut more = true;
         while more {
             lines.clear();
@@ -143,7 +155,7 @@ fn judge_all(
     report.finish(started, worker.generation())
 }
 
-fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<tamis_host::Judged>, log: Option<&Log>) {
+fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<Judged>, log: Option<&Log>) {
     worker.follow();
     let generation = worker.generation().clone();
     let messages: Vec<_> = lines.iter().map(|line| line.message(&generation.parts().policy)).collect();
@@ -188,7 +200,7 @@ impl Report {
         Report { format, out, counts: [0; Action::ALL.len()], failures: 0, outcome: Outcome::Clean }
     }
 
-    fn write(&mut self, lines: &[Line], judged: &[tamis_host::Judged], generation: &Generation) -> anyhow::Result<()> {
+    fn write(&mut self, lines: &[Line], judged: &[Judged], generation: &Generation) -> anyhow::Result<()> {
         let pack = generation.parts().pack.pack();
         let policy = &generation.parts().policy;
         for (line, judged) in lines.iter().zip(judged) {
@@ -207,7 +219,12 @@ impl Report {
                         && judged.verdict.matches.is_empty()
                         && judged.verdict.shadow.is_empty()
                         && !judged.sides.iter().any(SideVerdict::says_something) => {}
-                CheckFormat::Text => text::verdict(&mut self.out, line, judged, &pack)?,
+                CheckFormat::Text => {
+                    text::verdict(&mut self.out, line, judged, &pack)?;
+                    if let (Field::Upload, Value::String(path), true) = (line.field, &line.id, line.text.is_empty()) {
+                        text::places(&mut self.out, Path::new(path), judged)?;
+                    }
+                }
                 CheckFormat::Ndjson => {
                     VerdictJson::new(line, judged, policy, &pack).write(&mut self.out)?;
                     self.out.write_all(b"\n")?;

@@ -110,9 +110,9 @@ impl WordKey {
             self.count += count;
             self.last = (letters >> (8 * (count - 1))) as u8;
         }
-        let has_start = had < START_LETTERS && self.count >= START_LETTERS;
-        let may_be = !has_start || words.knows(start_key(self.letters & START_MASK));
-        (may_be && self.count <= words.letters_max).then_some(self)
+        let is_known =
+            |letters: u32| had >= letters || self.count < letters || words.knows(start_key(self.letters, letters));
+        (STARTS.into_iter().all(is_known) && self.count <= words.letters_max).then_some(self)
     }
 
     /// With more letters, one by one.
@@ -120,7 +120,7 @@ impl WordKey {
         for letter in letters {
             let had = self.count;
             self.push(letter);
-            if had < START_LETTERS && self.count == START_LETTERS && !words.knows(start_key(self.letters)) {
+            if had != self.count && STARTS.contains(&self.count) && !words.knows(start_key(self.letters, self.count)) {
                 return None;
             }
         }
@@ -128,15 +128,14 @@ impl WordKey {
     }
 }
 
-/// How many letters tell whether any word begins with them.
-pub(crate) const START_LETTERS: u32 = 3;
+/// How many letters tell whether any word begins with them: of pieces that may be joined in many ways, most begin none.
+pub(crate) const STARTS: [u32; 2] = [3, 5];
 
-const START_MASK: u64 = (1 << (8 * START_LETTERS)) - 1;
-
-/// The key of the first letters of words, given one byte a letter; only the filter has such keys. It is not the key of
-/// those letters as a word, nor does it hash alike.
-pub(crate) fn start_key(letters: u64) -> u64 {
-    letters | 0xFF << (8 * START_LETTERS)
+/// The key of the first `count` letters of words, given one byte a letter; only the filter has such keys. It is not the
+/// key of those letters as a word, nor does it hash alike.
+#[inline]
+pub(crate) fn start_key(letters: u64, count: u32) -> u64 {
+    letters & ((1 << (8 * count)) - 1) | 0xFF << (8 * count)
 }
 
 /// The key of the first letters of a word: these, one byte a letter.
@@ -408,8 +407,8 @@ impl Gram<'_> {
     #[inline]
     fn probe_prefixes<'g>(&'g self, letters: u64, count: u32, mut found: impl FnMut(Entries<'g>)) {
         let mut lengths = self.flags >> PREFIX_LENGTHS & ((2 << count.min(PREFIX_LETTERS_MAX as u32)) - 1);
-        let short = (1 << START_LETTERS) - 1;
-        if lengths & !short != 0 && !self.knows(start_key(letters & START_MASK)) {
+        let short = (1 << STARTS[0]) - 1;
+        if lengths & !short != 0 && !self.knows(start_key(letters, STARTS[0])) {
             lengths &= short;
         }
         while lengths != 0 {

@@ -28,7 +28,7 @@ use crate::pack::{
 };
 use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, is_repeat, whole_neighbour};
 use crate::search::{
-    GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, START_LETTERS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
+    GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, STARTS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
     prefix_key, start_key, window_key,
 };
 
@@ -307,7 +307,7 @@ impl Builder {
             };
             let key_offset = key.offset;
             let sound_key = self.sound_key(pattern);
-            starts[key.kind].extend(start_hash(&key.letters));
+            starts[key.kind].extend(start_hashes(&key.letters));
             letters_max = letters_max.max(to_u32(key.letters.len()));
             if pattern.folds & Evidence::LEET.0 != 0
                 && key.kind == WORD
@@ -315,14 +315,14 @@ impl Builder {
             {
                 let (key, neighbour) = (word_key(&letters), key.neighbour);
                 keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
-                starts[WORD].extend(start_hash(&letters));
+                starts[WORD].extend(start_hashes(&letters));
             }
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
                 for letters in masked(&key.letters) {
                     let (key, neighbour) = (word_key(&letters), key.neighbour);
                     keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
-                    starts[WORD].extend(start_hash(&letters));
+                    starts[WORD].extend(start_hashes(&letters));
                 }
             }
             for key in [Some(key), sound_key].into_iter().flatten() {
@@ -346,7 +346,7 @@ impl Builder {
             if entries.is_empty() {
                 continue;
             }
-            let filter_words = (entries.len() + starts.len()).div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
+            let filter_words = entries.len().div_ceil(FILTER_KEYS_PER_WORD).next_power_of_two();
             let buckets = entries.len().next_power_of_two();
             let (filter_first, buckets_first) = (index.filter.len(), index.buckets.len());
             index.filter.resize(filter_first + filter_words, 0);
@@ -581,10 +581,11 @@ fn word_key(letters: &[u8]) -> u64 {
     key.key()
 }
 
-/// The hash of the key of the first letters of a word that has more than a few.
-fn start_hash(letters: &[u8]) -> Option<u64> {
-    let letters = letters.first_chunk::<{ START_LETTERS as usize }>()?;
-    Some(hash(start_key(letters.iter().rev().fold(0, |start, &letter| start << 8 | u64::from(letter)))))
+/// The hashes of the keys of the first letters of a word that has more than a few.
+fn start_hashes(letters: &[u8]) -> impl Iterator<Item = u64> {
+    let start = letters.iter().take(8).rev().fold(0, |start, &letter| start << 8 | u64::from(letter));
+    let counts = STARTS.into_iter().filter(|&count| count as usize <= letters.len());
+    counts.map(move |count| hash(start_key(start, count)))
 }
 
 /// A word with `l` for each `i`, repeats left out, as one of the readings of digits and signs has it.

@@ -35,12 +35,24 @@ const READING_I_IS_L: usize = 1;
 const CLASS_I: u8 = CLASS_FIRST_LETTER + b'i' - b'a';
 const CLASS_L: u8 = CLASS_FIRST_LETTER + b'l' - b'a';
 
+/// The bytes of signs in ASCII; 0 for what is none.
+static ASCII_SIGN_BYTES: [u8; 0x80] = {
+    let mut bytes = [0; 0x80];
+    let mut at = 0;
+    while at < SIGNS.len() {
+        if SIGNS[at].0.is_ascii() {
+            bytes[SIGNS[at].0 as usize] = SIGN_BYTES + at as u8;
+        }
+        at += 1;
+    }
+    bytes
+};
+
 /// The byte of a sign that may be a letter.
 #[inline]
 pub(crate) fn sign_byte(code: u32) -> Option<u8> {
-    // Commas and full stops, which are most of what stands between words, are none.
-    if matches!(code, 0x2C..=0x3B) {
-        return None;
+    if let Some(&byte) = ASCII_SIGN_BYTES.get(code as usize) {
+        return (byte != 0).then_some(byte);
     }
     let at = SIGNS.iter().position(|&(sign, _)| sign as u32 == code)?;
     Some(SIGN_BYTES + at as u8)
@@ -94,8 +106,7 @@ pub(crate) fn is_l(letter: u8) -> bool {
 pub(crate) fn stands_for(code: u32, class: Symbol) -> bool {
     let letters = match char::from_u32(code) {
         Some(digit @ '0'..='9') => DIGITS[digit as usize - '0' as usize],
-        Some(sign) => SIGNS.iter().find(|&&(of, _)| of == sign).map_or("", |&(_, letters)| letters),
-        None => "",
+        _ => sign_byte(code).map_or("", |sign| SIGNS[usize::from(sign - SIGN_BYTES)].1),
     };
     letters.chars().any(|letter| symbol(letter as u32) == class)
 }

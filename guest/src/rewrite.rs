@@ -47,17 +47,6 @@ const ENTITIES: [(&[u8], char); 8] = [
     (b"zwnj;", '\u{200C}'),
     (b"apos;", '\''),
 ];
-/// Letters drawn with several signs.
-const DRAWN: [(&[u8], char); 8] = [
-    (b"\\/", 'v'),
-    (b"/\\", 'a'),
-    (b"|_|", 'u'),
-    (b"|\\|", 'n'),
-    (b"|-|", 'h'),
-    (b"|<", 'k'),
-    (b"|)", 'd'),
-    (b"()", 'o'),
-];
 /// Characters that stand for several letters.
 const LIGATURES: [(char, &str); 16] = [
     ('ß', "ss"),
@@ -405,14 +394,13 @@ impl Rewrite {
         core::iter::from_fn(move || {
             let change = pending.take()?;
             let start = self.cut_before(change.start.saturating_sub(CONTEXT_BYTES));
-            let mut end = self.cut_after(change.end + CONTEXT_BYTES);
+            let mut end = change.end + CONTEXT_BYTES;
             loop {
                 pending = next_change();
                 match &pending {
-                    Some(next) if next.start.saturating_sub(2 * CONTEXT_BYTES) <= end => {
-                        end = self.cut_after(next.end + CONTEXT_BYTES);
-                    }
-                    _ => return Some(start..end),
+                    // The cuts of two stretches are apart.
+                    Some(next) if next.start <= end + 3 * CONTEXT_BYTES => end = next.end + CONTEXT_BYTES,
+                    _ => return Some(start..self.cut_after(end)),
                 }
             }
         })
@@ -1001,9 +989,19 @@ fn escape(rest: &[u8]) -> Option<(char, usize)> {
     Some((char, 2 + length))
 }
 
+/// The letter drawn with several signs, and how many they are.
 fn drawn(rest: &[u8]) -> Option<(char, usize)> {
-    let (signs, letter) = DRAWN.iter().find(|(signs, _)| rest.starts_with(signs))?;
-    Some((*letter, signs.len()))
+    match rest {
+        [b'\\', b'/', ..] => Some(('v', 2)),
+        [b'/', b'\\', ..] => Some(('a', 2)),
+        [b'|', b'_', b'|', ..] => Some(('u', 3)),
+        [b'|', b'\\', b'|', ..] => Some(('n', 3)),
+        [b'|', b'-', b'|', ..] => Some(('h', 3)),
+        [b'|', b'<', ..] => Some(('k', 2)),
+        [b'|', b')', ..] => Some(('d', 2)),
+        [b'(', b')', ..] => Some(('o', 2)),
+        _ => None,
+    }
 }
 
 /// The length of the tag at the start, 0 if there is none.

@@ -9,6 +9,7 @@ mod examples;
 mod honest;
 mod lint;
 mod list;
+mod misspellings;
 mod ordinary;
 mod policy;
 mod protected;

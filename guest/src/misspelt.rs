@@ -1,0 +1,218 @@
+//! Misspelt words: two letters exchanged, one left out, one written twice. A pattern that is looked for misspelt has
+//! keys for what its words become so, and those that are ordinary words are no keys; here is decided whether what was
+//! found by such a key is a misspelling, word by word, so that in a phrase each word may have one. Not for letters
+//! written otherwise, which are the fold's, nor for several of these in one short word.
+
+use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, script, symbol};
+use crate::letters::{Letter, Letters};
+use crate::pack::{END_OPEN, PatternRecord};
+use crate::verify::{Dropped, agree, letter_before};
+use crate::{Evidence, Span};
+
+/// Shortest word in which letters are exchanged.
+pub(crate) const EXCHANGED_LETTERS_MIN: usize = 4;
+/// Shortest word in which one is left out: what is left of a shorter one is three letters, and mostly a word somewhere.
+pub(crate) const MISSING_LETTERS_MIN: usize = 5;
+/// Shortest word that may lack its first letter, or an `s` at its end.
+pub(crate) const ENDS_LETTERS_MIN: usize = 7;
+/// Shortest word in which one is written twice.
+pub(crate) const DOUBLED_LETTERS_MIN: usize = 6;
+/// Words of so many letters may have letters exchanged in two places.
+const LONG_LETTERS_MIN: usize = 8;
+/// Longest word that is compared, in letters.
+const LETTERS_MAX: usize = 32;
+/// Most characters between two words, as misspelt phrases are weaker than others.
+const JOINT_CHARACTERS_MAX: usize = 1;
+
+/// A word, letter by letter.
+struct Word<T> {
+    letters: [T; LETTERS_MAX],
+    count: usize,
+}
+
+impl<T: Copy> Word<T> {
+    fn new(none: T) -> Word<T> {
+        Word { letters: [none; LETTERS_MAX], count: 0 }
+    }
+
+    fn push(&mut self, letter: T) -> Result<(), Dropped> {
+        *self.letters.get_mut(self.count).ok_or(Dropped::Letters)? = letter;
+        self.count += 1;
+        Ok(())
+    }
+
+    fn letters(&self) -> &[T] {
+        &self.letters[..self.count]
+    }
+}
+
+/// A character of the text: what it is, and its class.
+type Read = (u32, u16);
+
+/// Whether the spelling of a pattern is in `text` from byte `start` on with a word or more misspelt, and where it
+/// ends. The same without a misspelling is another pattern's.
+pub(crate) fn verify(
+    spelling: &[u8],
+    pattern: &PatternRecord,
+    text: &[u8],
+    start: usize,
+) -> Result<(Span, Evidence), Dropped> {
+    if letter_before(text, start, 0).is_some_and(|(before, _)| script(before) != Script::Unspaced) {
+        return Err(Dropped::WithinStart);
+    }
+    let has_apostrophe = spelling.iter().any(|&byte| byte == b'\'' || byte >= 0xE2);
+    let mut letters = Letters::new(spelling);
+    let mut next = letters.next();
+    let (mut at, mut evidence, mut is_misspelt) = (start, Evidence::default(), false);
+    while let Some(first) = next {
+        let mut wanted = Word::new(first);
+        let mut letter = first;
+        loop {
+            for _ in 0..letter.run {
+                wanted.push(letter)?;
+            }
+            next = letters.next();
+            match next.filter(|next| !next.joint) {
+                Some(more) => letter = more,
+                None => break,
+            }
+        }
+        let (word, end, quiet) = read_word(text, at, if has_apostrophe { wanted.count } else { 0 })?;
+        let is_open = next.is_none() && pattern.flags & END_OPEN != 0;
+        let (slip, folds) = compare(wanted.letters(), word.letters(), is_open).ok_or(Dropped::Letters)?;
+        is_misspelt |= slip == Slip::Some;
+        evidence = evidence.with(quiet).with(folds);
+        at = if next.is_some() { after_joint(text, end)? } else { end };
+    }
+    if !is_misspelt {
+        return Err(Dropped::Spelled);
+    }
+    if evidence.0 & !pattern.folds != 0 {
+        return Err(Dropped::Folds(Evidence(evidence.0 & !pattern.folds)));
+    }
+    let span = Span { start: start as u32, end: at as u32 };
+    Ok((span, evidence.with(Evidence(pattern.adds))))
+}
+
+/// The word that begins at `at`, where it ends, and what in it does not show. Apostrophes are within it if more than
+/// one letter of `wanted` comes after them.
+fn read_word(text: &[u8], mut at: usize, wanted: usize) -> Result<(Word<Read>, usize, Evidence), Dropped> {
+    let mut word = Word::new((0, 0));
+    let (mut end, mut quiet) = (at, Evidence::default());
+    let mut skipped = Evidence::default();
+    while at < text.len() {
+        let (code, length) = decode(&text[at..]);
+        let class = symbol(code);
+        at += length;
+        match class {
+            IGNORABLE => {
+                let is_mark = fold::is_mark(code);
+                skipped = skipped.with(if is_mark { Evidence::DIACRITIC } else { Evidence::INVISIBLE });
+                if is_mark {
+                    end = at;
+                }
+                continue;
+            }
+            SEPARATOR if matches!(char::from_u32(code), Some('\'' | '’')) && wanted > word.count + 1 => continue,
+            SEPARATOR => break,
+            _ if script(code) != Script::Spaced => break,
+            _ => {}
+        }
+        word.push((code, class))?;
+        (end, quiet) = (at, quiet.with(skipped));
+        skipped = Evidence::default();
+    }
+    Ok((word, end, quiet))
+}
+
+/// Where the next word begins after one that ends at `end`.
+fn after_joint(text: &[u8], end: usize) -> Result<usize, Dropped> {
+    let (mut at, mut count) = (end, 0);
+    while at < text.len() {
+        let (code, length) = decode(&text[at..]);
+        match symbol(code) {
+            IGNORABLE => {}
+            SEPARATOR if count == JOINT_CHARACTERS_MAX => return Err(Dropped::Joint),
+            SEPARATOR => count += 1,
+            _ if count == 0 => return Err(Dropped::Joint),
+            _ => return Ok(at),
+        }
+        at += length;
+    }
+    Err(Dropped::Letters)
+}
+
+/// Whether a word is misspelt.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Slip {
+    None,
+    Some,
+}
+
+/// Compares a word of the text with that of a pattern, which may go on if it is `open`: the slip and the folds that
+/// make the one the other; `None` if they are other words.
+fn compare(wanted: &[Letter], word: &[Read], is_open: bool) -> Option<(Slip, Evidence)> {
+    let n = wanted.len();
+    let before = common(wanted, word);
+    let start = all(&wanted[..before], &word[..before], false)?;
+    let (rest, read) = (&wanted[before..], &word[before..]);
+    if let Some(folds) = all(rest, read, is_open).filter(|_| rest.is_empty()) {
+        return Some((Slip::None, start.with(folds)));
+    }
+    let once = || {
+        let (folds, rest, read) = exchanged(rest, read)?;
+        let twice = || {
+            let same = common(rest, read);
+            let start = all(&rest[..same], &read[..same], false)?;
+            let (folds, rest, read) = exchanged(&rest[same..], &read[same..]).filter(|_| n >= LONG_LETTERS_MIN)?;
+            Some(start.with(folds).with(all(rest, read, is_open)?))
+        };
+        Some(folds.with(all(rest, read, is_open).or_else(twice)?))
+    };
+    let missing =
+        || all(rest.get(1..)?, read, is_open).filter(|_| may_lack(wanted, |letter| letter.code, before, is_open));
+    let doubled = || {
+        let (double, read) = read.split_first().filter(|_| n >= DOUBLED_LETTERS_MIN)?;
+        Some(same(&wanted[before.checked_sub(1)?], double)?.with(all(rest, read, is_open)?))
+    };
+    let folds = once().filter(|_| n >= EXCHANGED_LETTERS_MIN).or_else(missing).or_else(doubled)?;
+    Some((Slip::Some, start.with(folds)))
+}
+
+/// Whether a word may lack the letter at `at`: what may go on lacks neither its first nor its last, and of letters that
+/// stand twice either one may be missing.
+pub(crate) fn may_lack<T>(word: &[T], code: impl Fn(&T) -> u32, at: usize, is_open: bool) -> bool {
+    let n = word.len();
+    let is_doubled = at > 0 && at < n && code(&word[at]) == code(&word[at - 1]);
+    let is_last = at + 1 == n && !is_doubled;
+    let is_long = n >= ENDS_LETTERS_MIN && !is_open;
+    let may_end = |letter: &T| !is_open && code(letter) != u32::from(b's');
+    n >= MISSING_LETTERS_MIN && (is_long || at > 0 && (!is_last || word.last().is_some_and(may_end)))
+}
+
+/// The folds that make a letter of the text the wanted one.
+fn same(wanted: &Letter, &(code, class): &Read) -> Option<Evidence> {
+    (class == wanted.class).then(|| agree(code, class, wanted)).flatten()
+}
+
+/// How many letters are the same at the start.
+fn common(wanted: &[Letter], word: &[Read]) -> usize {
+    wanted.iter().zip(word).take_while(|(wanted, read)| same(wanted, read).is_some()).count()
+}
+
+/// The folds that make the letters of the text those of the pattern, one by one.
+fn all(wanted: &[Letter], word: &[Read], is_open: bool) -> Option<Evidence> {
+    let ends = if is_open { word.len() >= wanted.len() } else { word.len() == wanted.len() };
+    let mut pairs = wanted.iter().zip(word).filter(|_| ends);
+    let folds = pairs.try_fold(Evidence::default(), |folds, (wanted, read)| Some(folds.with(same(wanted, read)?)))?;
+    ends.then_some(folds)
+}
+
+/// The folds if the first two letters are exchanged, and what comes after them.
+#[expect(clippy::type_complexity, reason = "two slices and the folds")]
+fn exchanged<'w, 't>(wanted: &'w [Letter], word: &'t [Read]) -> Option<(Evidence, &'w [Letter], &'t [Read])> {
+    match (wanted, word) {
+        ([a, b, wanted @ ..], [c, d, word @ ..]) => Some((same(a, d)?.with(same(b, c)?), wanted, word)),
+        _ => None,
+    }
+}

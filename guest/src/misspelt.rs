@@ -9,14 +9,15 @@ use crate::pack::{END_OPEN, PatternRecord};
 use crate::verify::{Dropped, agree, letter_before};
 use crate::{Evidence, Span};
 
-/// Shortest word in which letters are exchanged.
-pub(crate) const EXCHANGED_LETTERS_MIN: usize = 4;
-/// Shortest word in which one is left out: what is left of a shorter one is three letters, and mostly a word somewhere.
-pub(crate) const MISSING_LETTERS_MIN: usize = 5;
+/// Shortest word in which letters are exchanged, alone and in a phrase.
+const EXCHANGED_LETTERS_MIN: [usize; 2] = [4, 3];
+/// Shortest word in which one is left out: what is left of a shorter one is three letters, which are mostly a word
+/// somewhere. In a phrase the others tell.
+const MISSING_LETTERS_MIN: [usize; 2] = [5, 4];
 /// Shortest word that may lack its first letter, or an `s` at its end.
-pub(crate) const ENDS_LETTERS_MIN: usize = 7;
+const ENDS_LETTERS_MIN: usize = 7;
 /// Shortest word in which one is written twice.
-pub(crate) const DOUBLED_LETTERS_MIN: usize = 6;
+const DOUBLED_LETTERS_MIN: usize = 6;
 /// Words of so many letters may have letters exchanged in two places.
 const LONG_LETTERS_MIN: usize = 8;
 /// Longest word that is compared, in letters.
@@ -46,8 +47,47 @@ impl<T: Copy> Word<T> {
     }
 }
 
-/// A character of the text: what it is, and its class.
-type Read = (u32, u16);
+/// A character of the text.
+#[derive(Clone, Copy)]
+struct Read {
+    code: u32,
+    class: u16,
+    /// Where it ends, with its marks.
+    end: usize,
+}
+
+/// Where a word of a pattern stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Place {
+    Alone,
+    InPhrase,
+    /// It may go on, as in `murder*`.
+    Open,
+}
+
+impl Place {
+    /// Whether letters of a word of `n` may be exchanged.
+    pub(crate) fn may_exchange(self, n: usize) -> bool {
+        n >= EXCHANGED_LETTERS_MIN[usize::from(self == Place::InPhrase)]
+    }
+
+    /// Whether a word may lack the letter at `at`: what may go on lacks neither its first nor its last, and of letters
+    /// that stand twice either one may be missing.
+    pub(crate) fn may_lack<T>(self, word: &[T], code: impl Fn(&T) -> u32, at: usize) -> bool {
+        let n = word.len();
+        let is_doubled = at > 0 && at < n && code(&word[at]) == code(&word[at - 1]);
+        let is_last = at + 1 == n && !is_doubled;
+        let may_end = |letter: &T| self != Place::Open && code(letter) != u32::from(b's');
+        let is_within = at > 0 && (!is_last || word.last().is_some_and(may_end));
+        n >= MISSING_LETTERS_MIN[usize::from(self == Place::InPhrase)]
+            && (is_within || n >= ENDS_LETTERS_MIN && self != Place::Open)
+    }
+
+    /// Whether a letter of a word of `n` may stand twice.
+    pub(crate) fn may_double(self, n: usize) -> bool {
+        n >= DOUBLED_LETTERS_MIN
+    }
+}
 
 /// Whether the spelling of a pattern is in `text` from byte `start` on with a word or more misspelt, and where it
 /// ends. The same without a misspelling is another pattern's.
@@ -61,6 +101,7 @@ pub(crate) fn verify(
         return Err(Dropped::WithinStart);
     }
     let has_apostrophe = spelling.iter().any(|&byte| byte == b'\'' || byte >= 0xE2);
+    let in_phrase = Letters::new(spelling).any(|letter| letter.joint);
     let mut letters = Letters::new(spelling);
     let mut next = letters.next();
     let (mut at, mut evidence, mut is_misspelt) = (start, Evidence::default(), false);
@@ -78,10 +119,17 @@ pub(crate) fn verify(
             }
         }
         let (word, end, quiet) = read_word(text, at, if has_apostrophe { wanted.count } else { 0 })?;
-        let is_open = next.is_none() && pattern.flags & END_OPEN != 0;
-        let (slip, folds) = compare(wanted.letters(), word.letters(), is_open).ok_or(Dropped::Letters)?;
-        is_misspelt |= slip == Slip::Some;
+        let place = match next {
+            None if pattern.flags & END_OPEN != 0 => Place::Open,
+            _ if in_phrase => Place::InPhrase,
+            _ => Place::Alone,
+        };
+        let (slip, folds) = compare(wanted.letters(), word.letters(), place).ok_or(Dropped::Letters)?;
+        is_misspelt |= slip != Slip::None;
         evidence = evidence.with(quiet).with(folds);
+        // What goes on is no part of it.
+        let count = wanted.count + usize::from(slip == Slip::Doubled) - usize::from(slip == Slip::Missing);
+        let end = if place == Place::Open { word.letters()[..count].last().map_or(end, |last| last.end) } else { end };
         at = if next.is_some() { after_joint(text, end)? } else { end };
     }
     if !is_misspelt {
@@ -97,7 +145,7 @@ pub(crate) fn verify(
 /// The word that begins at `at`, where it ends, and what in it does not show. Apostrophes are within it if more than
 /// one letter of `wanted` comes after them.
 fn read_word(text: &[u8], mut at: usize, wanted: usize) -> Result<(Word<Read>, usize, Evidence), Dropped> {
-    let mut word = Word::new((0, 0));
+    let mut word = Word::new(Read { code: 0, class: 0, end: 0 });
     let (mut end, mut quiet) = (at, Evidence::default());
     let mut skipped = Evidence::default();
     while at < text.len() {
@@ -108,8 +156,8 @@ fn read_word(text: &[u8], mut at: usize, wanted: usize) -> Result<(Word<Read>, u
             IGNORABLE => {
                 let is_mark = fold::is_mark(code);
                 skipped = skipped.with(if is_mark { Evidence::DIACRITIC } else { Evidence::INVISIBLE });
-                if is_mark {
-                    end = at;
+                if is_mark && let Some(last) = word.count.checked_sub(1) {
+                    (word.letters[last].end, end) = (at, at);
                 }
                 continue;
             }
@@ -118,7 +166,7 @@ fn read_word(text: &[u8], mut at: usize, wanted: usize) -> Result<(Word<Read>, u
             _ if script(code) != Script::Spaced => break,
             _ => {}
         }
-        word.push((code, class))?;
+        word.push(Read { code, class, end: at })?;
         (end, quiet) = (at, quiet.with(skipped));
         skipped = Evidence::default();
     }
@@ -142,25 +190,29 @@ fn after_joint(text: &[u8], end: usize) -> Result<usize, Dropped> {
     Err(Dropped::Letters)
 }
 
-/// Whether a word is misspelt.
+/// How a word is misspelt.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Slip {
     None,
-    Some,
+    Exchanged,
+    Missing,
+    Doubled,
 }
 
-/// Compares a word of the text with that of a pattern, which may go on if it is `open`: the slip and the folds that
-/// make the one the other; `None` if they are other words.
-fn compare(wanted: &[Letter], word: &[Read], is_open: bool) -> Option<(Slip, Evidence)> {
-    let n = wanted.len();
+/// Compares a word of the text with that of a pattern: the slip and the folds that make the one the other; `None` if
+/// they are other words.
+fn compare(wanted: &[Letter], word: &[Read], place: Place) -> Option<(Slip, Evidence)> {
+    let (n, is_open) = (wanted.len(), place == Place::Open);
     let before = common(wanted, word);
     let start = all(&wanted[..before], &word[..before], false)?;
     let (rest, read) = (&wanted[before..], &word[before..]);
-    if let Some(folds) = all(rest, read, is_open).filter(|_| rest.is_empty()) {
+    if rest.is_empty()
+        && let Some(folds) = all(rest, read, is_open)
+    {
         return Some((Slip::None, start.with(folds)));
     }
     let once = || {
-        let (folds, rest, read) = exchanged(rest, read)?;
+        let (folds, rest, read) = exchanged(rest, read).filter(|_| place.may_exchange(n))?;
         let twice = || {
             let same = common(rest, read);
             let start = all(&rest[..same], &read[..same], false)?;
@@ -170,29 +222,19 @@ fn compare(wanted: &[Letter], word: &[Read], is_open: bool) -> Option<(Slip, Evi
         Some(folds.with(all(rest, read, is_open).or_else(twice)?))
     };
     let missing =
-        || all(rest.get(1..)?, read, is_open).filter(|_| may_lack(wanted, |letter| letter.code, before, is_open));
+        || all(rest.get(1..)?, read, is_open).filter(|_| place.may_lack(wanted, |letter| letter.code, before));
     let doubled = || {
-        let (double, read) = read.split_first().filter(|_| n >= DOUBLED_LETTERS_MIN)?;
+        let (double, read) = read.split_first().filter(|_| place.may_double(n))?;
         Some(same(&wanted[before.checked_sub(1)?], double)?.with(all(rest, read, is_open)?))
     };
-    let folds = once().filter(|_| n >= EXCHANGED_LETTERS_MIN).or_else(missing).or_else(doubled)?;
-    Some((Slip::Some, start.with(folds)))
-}
-
-/// Whether a word may lack the letter at `at`: what may go on lacks neither its first nor its last, and of letters that
-/// stand twice either one may be missing.
-pub(crate) fn may_lack<T>(word: &[T], code: impl Fn(&T) -> u32, at: usize, is_open: bool) -> bool {
-    let n = word.len();
-    let is_doubled = at > 0 && at < n && code(&word[at]) == code(&word[at - 1]);
-    let is_last = at + 1 == n && !is_doubled;
-    let is_long = n >= ENDS_LETTERS_MIN && !is_open;
-    let may_end = |letter: &T| !is_open && code(letter) != u32::from(b's');
-    n >= MISSING_LETTERS_MIN && (is_long || at > 0 && (!is_last || word.last().is_some_and(may_end)))
+    let slips = once().map(|folds| (Slip::Exchanged, folds));
+    let slips = slips.or_else(|| Some((Slip::Missing, missing()?))).or_else(|| Some((Slip::Doubled, doubled()?)));
+    slips.map(|(slip, folds)| (slip, start.with(folds)))
 }
 
 /// The folds that make a letter of the text the wanted one.
-fn same(wanted: &Letter, &(code, class): &Read) -> Option<Evidence> {
-    (class == wanted.class).then(|| agree(code, class, wanted)).flatten()
+fn same(wanted: &Letter, read: &Read) -> Option<Evidence> {
+    (read.class == wanted.class).then(|| agree(read.code, read.class, wanted)).flatten()
 }
 
 /// How many letters are the same at the start.

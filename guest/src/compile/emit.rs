@@ -22,6 +22,7 @@ use crate::Evidence;
 use crate::fold::{CLASS_COMPUTED, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
 use crate::leet;
 use crate::letters::{Letter, Letters};
+use crate::misspelt::Place;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
     MISSPELT, PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS,
@@ -33,6 +34,10 @@ use crate::search::{
     prefix_key, start_key, window_key,
 };
 
+/// A word of so many letters may be misspelt as an ordinary word in a phrase whose other words,
+const TOLD_LETTERS_MIN: usize = 4;
+/// common ones aside, have so many.
+const TELLING_LETTERS_MIN: usize = 5;
 /// Shortest word that is looked for with a letter masked.
 const MASKED_LETTERS_MIN: usize = 4;
 /// Shortest word that is looked for with two vowels masked.
@@ -588,13 +593,26 @@ fn rarest_word(mut words: Vec<PatternWord>, misspelt: bool) -> Key {
     Key { kind, key, offset: to_u16(rarest), neighbour, is_spaced: true, letters: word.letters }
 }
 
-/// What a pattern is found by whose words are misspelt: what each of them may become.
+/// What a pattern is found by whose words are misspelt: what each of them may become. An ordinary word is none, unless
+/// the other words of a phrase tell enough by themselves and stand beside it as they are.
 fn misspelt_keys(words: &[PatternWord]) -> Vec<Key> {
     let mut keys = Vec::new();
+    let weight = |word: &PatternWord| {
+        let is_common = COMMON_WORDS.contains(&format!(" {} ", word.spelled));
+        if is_common { 0 } else { word.letters.len() }
+    };
+    let all: usize = words.iter().map(weight).sum();
     for (offset, word) in words.iter().enumerate() {
+        let place = match words.len() {
+            _ if word.is_open => Place::Open,
+            1 => Place::Alone,
+            _ => Place::InPhrase,
+        };
+        let may_be_ordinary =
+            !word.is_open && word.letters.len() >= TOLD_LETTERS_MIN && all - weight(word) >= TELLING_LETTERS_MIN;
         // Several misspellings may have one key, as repeats are left out.
         let mut by_letters: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
-        for misspelling in misspellings(&word.spelled, word.is_open) {
+        for misspelling in misspellings(&word.spelled, place) {
             let mut letters: Vec<u8> = Vec::new();
             for &letter in &misspelling.letters {
                 let byte = class_byte(symbol(letter.into()));
@@ -605,11 +623,19 @@ fn misspelt_keys(words: &[PatternWord]) -> Vec<Key> {
             letters.truncate(if word.is_open { PREFIX_LETTERS_MAX } else { usize::MAX });
             *by_letters.entry(letters).or_default() |= misspelling.is_ordinary;
         }
-        let first = |beside: usize| words.get(beside)?.letters.first().map(|&letter| u16::from(letter));
-        let before = || Some(first(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
-        let neighbour = first(offset + 1).or_else(before).unwrap_or(0);
-        for (letters, _) in by_letters.into_iter().filter(|(_, is_ordinary)| !is_ordinary) {
-            let (kind, key) = if word.is_open { (PREFIX, prefix_key(&letters)) } else { (WORD, word_key(&letters)) };
+        for (letters, is_ordinary) in by_letters.into_iter().filter(|(_, is_ordinary)| !is_ordinary || may_be_ordinary)
+        {
+            let beside = |beside: usize| {
+                let word = words.get(beside)?;
+                let first = word.letters.first().map(|&letter| u16::from(letter));
+                if is_ordinary && !word.is_open { Some(whole_neighbour(word_key(&word.letters))) } else { first }
+            };
+            let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
+            let neighbour = beside(offset + 1).or_else(before).unwrap_or(0);
+            let (kind, key) = match word.is_open {
+                true => (PREFIX, prefix_key(&letters)),
+                false => (WORD, word_key(&letters)),
+            };
             keys.push(Key { kind, key, offset: to_u16(offset), neighbour, is_spaced: true, letters });
         }
     }

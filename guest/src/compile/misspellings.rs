@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use super::ordinary;
 use crate::fold::{CLASS_FIRST_LETTER, Script, script, symbol};
-use crate::misspelt::{DOUBLED_LETTERS_MIN, EXCHANGED_LETTERS_MIN, may_lack};
+use crate::misspelt::Place;
 
 /// Shortest word that may go on, as `murder*`, that is looked for misspelt: of shorter ones too many other words
 /// begin so.
@@ -20,26 +20,26 @@ pub(super) struct Misspelling {
     pub(super) is_ordinary: bool,
 }
 
-/// The misspellings of a word in small letters, which may go on if it is `open`.
-pub(super) fn misspellings(word: &str, is_open: bool) -> Vec<Misspelling> {
+/// The misspellings of a word in small letters.
+pub(super) fn misspellings(word: &str, place: Place) -> Vec<Misspelling> {
     let letters: Vec<char> = word.chars().collect();
     let n = letters.len();
-    if is_open && n < OPEN_LETTERS_MIN {
+    if place == Place::Open && n < OPEN_LETTERS_MIN {
         return Vec::new();
     }
     if letters.iter().any(|&letter| script(letter.into()) != Script::Spaced || !letter.is_alphabetic()) {
         return Vec::new();
     }
-    let exchanged = (1..n).filter(|&at| n >= EXCHANGED_LETTERS_MIN && letters[at] != letters[at - 1]).map(|at| {
+    let exchanged = (1..n).filter(|&at| place.may_exchange(n) && letters[at] != letters[at - 1]).map(|at| {
         let mut letters = letters.clone();
         letters.swap(at - 1, at);
         letters
     });
     let missing = (0..n)
-        .filter(|&at| may_lack(&letters, |&letter| letter.into(), at, is_open))
+        .filter(|&at| place.may_lack(&letters, |&letter| letter.into(), at))
         .map(|at| [&letters[..at], &letters[at + 1..]].concat());
     let doubled = (1..=n)
-        .filter(|&at| n >= DOUBLED_LETTERS_MIN && letters.get(at) != Some(&letters[at - 1]))
+        .filter(|&at| place.may_double(n) && letters.get(at) != Some(&letters[at - 1]))
         .map(|at| [&letters[..at], &letters[at - 1..]].concat());
     let all = exchanged.chain(missing).chain(doubled);
     all.map(|letters| Misspelling { is_ordinary: is_ordinary(&letters), letters }).collect()

@@ -14,7 +14,7 @@ use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
 use crate::fold::{self, Script, script};
-use crate::misspelt::EXCHANGED_LETTERS_MIN;
+use crate::misspelt::Place;
 use crate::pack::{END_OPEN, LITERAL, MISSPELT, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
 use crate::sounds;
 
@@ -228,15 +228,15 @@ impl Spellings<'_> {
 
     /// A word or phrase of a script with spaces.
     fn spaced(&mut self, words: &[&str]) {
-        let is_long = |word: &&str| word.chars().count() >= EXCHANGED_LETTERS_MIN;
         if self.of.flags & START_OPEN != 0 {
             // Found by windows, which have no misspellings: each is a pattern.
             for (at, &word) in words.iter().enumerate() {
-                for misspelling in misspellings(word, true).iter().filter(|misspelling| !misspelling.is_ordinary) {
+                for misspelling in misspellings(word, Place::Open).iter().filter(|misspelling| !misspelling.is_ordinary)
+                {
                     self.misspelt(words, at, &misspelling.letters.iter().collect::<String>());
                 }
             }
-        } else if words.iter().any(is_long) {
+        } else {
             let misspelt = ParsedPattern {
                 flags: self.of.flags | MISSPELT,
                 folds: QUIET,

@@ -31,28 +31,27 @@ const LETTERS_LOST_MAX: usize = 2;
 const WORD_LETTERS_MIN: usize = 5;
 
 /// Tricks that are not solved, and why.
-const HARD: [(&str, &str); 21] = [
-    ("char_swap", "letters exchanged in several words of a phrase: each word has too many misspellings to multiply"),
+const HARD: [(&str, &str); 15] = [
     ("contact", "other ways of contact that name no part of the term"),
     ("homophone", "characters that neither sound nor look the same, letters for characters"),
     ("leet", "words with a letter or none left"),
-    ("sms_char_swap", "short words, and the exchange of the first letter"),
+    ("sms_char_swap", "digits exchanged make another number: 9 of 11; an ordinary word"),
     ("sms_dash_add", "dashes between the parts of numbers and addresses"),
     ("sms_leet", "words with a letter or none left"),
     ("sms_leet_partial", "words with a letter or none left"),
-    ("sms_space_add", "short words in a text that is spaced out as a whole"),
+    ("sms_space_add", "addresses, and words with digits, in a text that is spaced out as a whole"),
     ("split", "parts that are common characters by themselves"),
-    ("spell_char_del_h", "a letter missing in short words makes other words"),
-    ("spell_char_eng_replace_h", "words that were also changed otherwise"),
-    ("spell_char_repeat_h", "sentences that were also reworded"),
-    ("spell_char_swap_h", "letters exchanged at the start of words, and sentences that were also reworded"),
+    (
+        "spell_char_del_h",
+        "of 123, 106 are what is left of words of three and four letters: two or three letters, which are words or short \
+         forms somewhere (with those of four, 60 more of 10,000 private SMS hold a term, and 91 % are found); most of \
+         the others lack two letters, or are words in the texts that ordinary words are from",
+    ),
+    ("spell_char_eng_replace_h", "letters that sound as others do, and a letter more"),
     ("spell_homoph_h", "characters that merely sound alike, between words they belong to"),
-    ("spell_leet_h", "sentences that were also reworded"),
-    ("spell_pinyin_h", "sentences that were also reworded"),
+    ("spell_pinyin_h", "a syllable for three characters"),
     ("spell_sent_arabazi_h", "Arabic in Latin letters, whose vowels nobody writes alike"),
-    ("spell_space_add_h", "sentences that were also reworded"),
-    ("spell_space_del_h", "three words run together, and short ones"),
-    ("spell_word_variation_h", "other words"),
+    ("spell_word_variation_h", "several letters of a dialect in one word, and words of three and four letters"),
 ];
 
 fn pairs(path: &Path) -> Vec<Pair> {
@@ -346,6 +345,55 @@ fn figures_on_the_data_that_tamis_data_names() {
         lost.extend(figures(&pairs(&Path::new(&folder).join(set).join("dev.jsonl"))));
     }
     assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
+}
+
+/// Of a list, which term is found in a text in some misspelling, or that none is.
+#[test]
+fn misspelt_words_are_found_and_ordinary_ones_are_not() {
+    let list = "casino\ninvestment\nhate beans\nfree gift\nblack\nwin cash\nmurder*\n*scammer*\nhandicapé\n\
+                дешёвый\nshot\nrapist\nall the beans\n";
+    let (bytes, _) = compile_terms_as("terms.txt", list, Variants::Aggressive);
+    let bytes = PackBytes::from(bytes);
+    let pack = Pack::decode(&bytes).expect("the compiler's own pack");
+    let (policy, mut scanner, mut verdict) = (Policy::blocking(&pack), Scanner::new(&pack), Verdict::default());
+    for (text, expected) in [
+        ("a casnio", Some("casino")),
+        ("an acsino", Some("casino")),
+        ("CASINÓ, csaino", Some("casino")),
+        ("invetsmetn plan", Some("investment")),
+        ("an invesment", Some("investment")),
+        ("a blck cat", Some("black")),
+        ("handicpé", Some("handicapé")),
+        ("дешевйы", Some("дешёвый")),
+        ("he mudered them", Some("murder*")),
+        ("superscamemrs", Some("*scammer*")),
+        ("thecasinoclub", Some("casino")),
+        // In a phrase the other words tell, whatever word the misspelt one has become.
+        ("they hat beans", Some("hate beans")),
+        ("they haet bena\u{301}s", Some("hate beans")),
+        ("htae baens!", Some("hate beans")),
+        ("fre gift", Some("free gift")),
+        ("alltheb eans, allthebeans", Some("all the beans")),
+        // Ordinary words, short ones, phrases of short words, what goes on.
+        ("the cassino family, a back door", None),
+        ("he shoot, a blak-eyed", Some("black")),
+        ("paid in cash", None),
+        ("a fee gift", None),
+        ("they hate bans", None),
+        ("a soht", Some("shot")),
+        ("a sot, a hot", None),
+        ("therapist", None),
+        ("they hat the beans", None),
+        ("they hat. No, beans", None),
+        ("casinos in the news", Some("casino")),
+    ] {
+        scanner.scan(&policy, &Message::body(text), &mut verdict);
+        let found: Vec<&str> = verdict.matches.iter().map(|found| pack.term(found.term).text).collect();
+        assert_eq!(found.first().copied(), expected, "{text}: {found:?}");
+        assert!(
+            verdict.matches.iter().all(|found| text.get(found.span.start as usize..found.span.end as usize).is_some())
+        );
+    }
 }
 
 #[test]

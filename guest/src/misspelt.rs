@@ -19,7 +19,7 @@ const ENDS_LETTERS_MIN: usize = 7;
 /// Shortest word in which one is written twice.
 const DOUBLED_LETTERS_MIN: usize = 6;
 /// Words of so many letters may have letters exchanged in two places.
-const LONG_LETTERS_MIN: usize = 8;
+pub(crate) const LONG_LETTERS_MIN: usize = 8;
 /// Longest word that is compared, in letters.
 const LETTERS_MAX: usize = 32;
 /// Most characters between two words, as misspelt phrases are weaker than others.
@@ -91,6 +91,7 @@ impl Place {
 
 /// Whether the spelling of a pattern is in `text` from byte `start` on with a word or more misspelt, and where it
 /// ends. The same without a misspelling is another pattern's.
+#[cold]
 pub(crate) fn verify(
     spelling: &[u8],
     pattern: &PatternRecord,
@@ -101,7 +102,6 @@ pub(crate) fn verify(
         return Err(Dropped::WithinStart);
     }
     let has_apostrophe = spelling.iter().any(|&byte| byte == b'\'' || byte >= 0xE2);
-    let in_phrase = Letters::new(spelling).any(|letter| letter.joint);
     let mut letters = Letters::new(spelling);
     let mut next = letters.next();
     let (mut at, mut evidence, mut is_misspelt) = (start, Evidence::default(), false);
@@ -121,7 +121,7 @@ pub(crate) fn verify(
         let (word, end, quiet) = read_word(text, at, if has_apostrophe { wanted.count } else { 0 })?;
         let place = match next {
             None if pattern.flags & END_OPEN != 0 => Place::Open,
-            _ if in_phrase => Place::InPhrase,
+            next if next.is_some() || at > start => Place::InPhrase,
             _ => Place::Alone,
         };
         let (slip, folds) = compare(wanted.letters(), word.letters(), place).ok_or(Dropped::Letters)?;
@@ -234,7 +234,10 @@ fn compare(wanted: &[Letter], word: &[Read], place: Place) -> Option<(Slip, Evid
 
 /// The folds that make a letter of the text the wanted one.
 fn same(wanted: &Letter, read: &Read) -> Option<Evidence> {
-    (read.class == wanted.class).then(|| agree(read.code, read.class, wanted)).flatten()
+    let folds = (read.class == wanted.class).then(|| agree(read.code, read.class, wanted)).flatten()?;
+    // Letters of one alphabet that differ by a mark: that both look like others is no matter.
+    let of_both = fold::letter(read.code).1.0 & wanted.kind.0 & Evidence::LOOK_ALIKE.0;
+    Some(Evidence(folds.0 & !of_both))
 }
 
 /// How many letters are the same at the start.
@@ -251,7 +254,6 @@ fn all(wanted: &[Letter], word: &[Read], is_open: bool) -> Option<Evidence> {
 }
 
 /// The folds if the first two letters are exchanged, and what comes after them.
-#[expect(clippy::type_complexity, reason = "two slices and the folds")]
 fn exchanged<'w, 't>(wanted: &'w [Letter], word: &'t [Read]) -> Option<(Evidence, &'w [Letter], &'t [Read])> {
     match (wanted, word) {
         ([a, b, wanted @ ..], [c, d, word @ ..]) => Some((same(a, d)?.with(same(b, c)?), wanted, word)),

@@ -7,7 +7,7 @@ use crate::glue;
 use crate::leet;
 use crate::letters::{Letter, Letters};
 use crate::misspelt;
-use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, MISSPELT, Pack, PatternRecord, START_OPEN};
+use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, MISSPELT, Pack, PatternRecord, START_OPEN, UNGLUED};
 use crate::pieces::{GAP_CHARACTERS_MAX, case_parts};
 use crate::search::{filter_bits, hash, pair_key};
 use crate::{Evidence, Span};
@@ -109,7 +109,8 @@ pub(crate) fn verify(
     let mut starts = open & START_OPEN != 0 || starts_word(text, &reading);
     let mut ends = open & END_OPEN != 0 || ends_word(text, &reading);
     let mut evidence = reading.evidence.with(Evidence(pattern.adds));
-    if !(starts && ends) && pattern.folds & Evidence::MISSPELT.0 != 0 && evidence == Evidence::default() {
+    let may_be_glued = pattern.folds & Evidence::MISSPELT.0 != 0 && pattern.flags & UNGLUED == 0;
+    if !(starts && ends) && may_be_glued && evidence == Evidence::default() {
         starts = starts || glue::is_before(text, reading.start);
         ends = ends || glue::is_after(text, reading.end);
         evidence = Evidence::MISSPELT;

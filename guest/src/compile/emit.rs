@@ -625,10 +625,12 @@ fn misspelt_keys(words: &[PatternWord]) -> Vec<Key> {
         }
         for (letters, is_ordinary) in by_letters.into_iter().filter(|(_, is_ordinary)| !is_ordinary || may_be_ordinary)
         {
+            // As repeats are left out, the word itself may have this key.
+            let is_common = is_ordinary || letters == word.letters;
             let beside = |beside: usize| {
                 let word = words.get(beside)?;
                 let first = word.letters.first().map(|&letter| u16::from(letter));
-                if is_ordinary && !word.is_open { Some(whole_neighbour(word_key(&word.letters))) } else { first }
+                if is_common && !word.is_open { Some(whole_neighbour(word_key(&word.letters))) } else { first }
             };
             let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
             let neighbour = beside(offset + 1).or_else(before).unwrap_or(0);

@@ -7,11 +7,14 @@ use std::vec::Vec;
 
 use super::ordinary;
 use crate::fold::{CLASS_FIRST_LETTER, Script, script, symbol};
-use crate::misspelt::Place;
+use crate::misspelt::{LONG_LETTERS_MIN, Place};
 
 /// Shortest word that may go on, as `murder*`, that is looked for misspelt: of shorter ones too many other words
 /// begin so.
 const OPEN_LETTERS_MIN: usize = 6;
+
+/// Longest word that is looked for with letters exchanged in two places: longer ones have too many such places.
+const TWICE_LETTERS_MAX: usize = 12;
 
 /// A word as it may be misspelt.
 pub(super) struct Misspelling {
@@ -35,13 +38,22 @@ pub(super) fn misspellings(word: &str, place: Place) -> Vec<Misspelling> {
         letters.swap(at - 1, at);
         letters
     });
+    let twice = (1..n).flat_map(|first| (first + 2..n).map(move |second| [first, second])).filter(|places| {
+        let differ = |&at: &usize| letters[at] != letters[at - 1];
+        place == Place::Alone && (LONG_LETTERS_MIN..=TWICE_LETTERS_MAX).contains(&n) && places.iter().all(differ)
+    });
+    let twice = twice.map(|places| {
+        let mut letters = letters.clone();
+        places.iter().for_each(|&at| letters.swap(at - 1, at));
+        letters
+    });
     let missing = (0..n)
         .filter(|&at| place.may_lack(&letters, |&letter| letter.into(), at))
         .map(|at| [&letters[..at], &letters[at + 1..]].concat());
     let doubled = (1..=n)
         .filter(|&at| place.may_double(n) && letters.get(at) != Some(&letters[at - 1]))
         .map(|at| [&letters[..at], &letters[at - 1..]].concat());
-    let all = exchanged.chain(missing).chain(doubled);
+    let all = exchanged.chain(twice).chain(missing).chain(doubled);
     all.map(|letters| Misspelling { is_ordinary: is_ordinary(&letters), letters }).collect()
 }
 

@@ -14,8 +14,9 @@ use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
 use crate::fold::{self, Script, script};
+use crate::glue::GLUE;
 use crate::misspelt::Place;
-use crate::pack::{END_OPEN, LITERAL, MISSPELT, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
+use crate::pack::{END_OPEN, LITERAL, MISSPELT, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN, UNGLUED};
 use crate::sounds;
 
 /// Shortest word that is looked for in letters that sound alike, with an ending, or cut in two.
@@ -115,9 +116,12 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
             others.extend(unmarked(pattern));
         }
         if variants == Variants::Aggressive && pattern.flags & LITERAL == 0 && pattern.role != ROLE_EXCLUDE {
-            let mut spellings = Spellings { of: pattern, spellings: Vec::new() };
+            let mut spellings = Spellings { of: pattern, spellings: Vec::new(), is_glued_in_words: false };
             spellings.collect(chinese);
             others.append(&mut spellings.spellings);
+            if spellings.is_glued_in_words {
+                pattern.flags |= UNGLUED;
+            }
         }
     }
     parsed.patterns.append(&mut others);
@@ -148,6 +152,8 @@ fn unmarked(of: &ParsedPattern) -> Option<ParsedPattern> {
 struct Spellings<'p> {
     of: &'p ParsedPattern,
     spellings: Vec<ParsedPattern>,
+    /// Other words than itself are the word and what words are glued to.
+    is_glued_in_words: bool,
 }
 
 impl Spellings<'_> {
@@ -261,6 +267,13 @@ impl Spellings<'_> {
                     self.push(rest.join(" "), 0, Evidence::STANDARD.0, Evidence::MISSPELT);
                 }
             }
+        }
+        if let &[word] = words
+            && GLUE
+                .iter()
+                .any(|glue| [[glue, word], [word, glue]].iter().any(|two| ordinary::is_english(&two.concat())))
+        {
+            self.is_glued_in_words = true;
         }
         if let &[word] = words
             && word.chars().count() >= MISSPELT_LETTERS_MIN

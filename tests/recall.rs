@@ -31,28 +31,27 @@ const LETTERS_LOST_MAX: usize = 2;
 const WORD_LETTERS_MIN: usize = 5;
 
 /// Tricks that are not solved, and why.
-const HARD: [(&str, &str); 21] = [
-    ("char_swap", "letters exchanged in several words of a phrase: each word has too many misspellings to multiply"),
+const HARD: [(&str, &str); 15] = [
     ("contact", "other ways of contact that name no part of the term"),
     ("homophone", "characters that neither sound nor look the same, letters for characters"),
     ("leet", "words with a letter or none left"),
-    ("sms_char_swap", "short words, and the exchange of the first letter"),
+    ("sms_char_swap", "digits exchanged make another number: 9 of 11; an ordinary word"),
     ("sms_dash_add", "dashes between the parts of numbers and addresses"),
     ("sms_leet", "words with a letter or none left"),
     ("sms_leet_partial", "words with a letter or none left"),
-    ("sms_space_add", "short words in a text that is spaced out as a whole"),
+    ("sms_space_add", "addresses, and words with digits, in a text that is spaced out as a whole"),
     ("split", "parts that are common characters by themselves"),
-    ("spell_char_del_h", "a letter missing in short words makes other words"),
-    ("spell_char_eng_replace_h", "words that were also changed otherwise"),
-    ("spell_char_repeat_h", "sentences that were also reworded"),
-    ("spell_char_swap_h", "letters exchanged at the start of words, and sentences that were also reworded"),
+    (
+        "spell_char_del_h",
+        "of 123, 106 are what is left of words of three and four letters: two or three letters, which are words or short \
+         forms somewhere (with those of four, 60 more of 10,000 private SMS hold a term, and 91 % are found); most of \
+         the others lack two letters, or are words in the texts that ordinary words are from",
+    ),
+    ("spell_char_eng_replace_h", "letters that sound as others do, and a letter more"),
     ("spell_homoph_h", "characters that merely sound alike, between words they belong to"),
-    ("spell_leet_h", "sentences that were also reworded"),
-    ("spell_pinyin_h", "sentences that were also reworded"),
+    ("spell_pinyin_h", "a syllable for three characters"),
     ("spell_sent_arabazi_h", "Arabic in Latin letters, whose vowels nobody writes alike"),
-    ("spell_space_add_h", "sentences that were also reworded"),
-    ("spell_space_del_h", "three words run together, and short ones"),
-    ("spell_word_variation_h", "other words"),
+    ("spell_word_variation_h", "several letters of a dialect in one word, and words of three and four letters"),
 ];
 
 fn pairs(path: &Path) -> Vec<Pair> {
@@ -64,13 +63,15 @@ fn pairs(path: &Path) -> Vec<Pair> {
 
 /// The terms that a pair obfuscates: what of the plain text is not in the other, as a moderator would write it.
 /// Nothing if the text was reworded.
-fn terms(plain: &str, obfuscated: &str) -> Vec<String> {
-    let is_han = |c: char| ('\u{4E00}'..='\u{9FFF}').contains(&c);
-    let phrase = if plain.chars().any(is_han) {
-        changed_characters(plain, obfuscated, is_han)
+fn terms(kind: &str, plain: &str, obfuscated: &str) -> Vec<String> {
+    let [phrase, other] = if plain.chars().any(is_han) {
+        changed_characters(plain, obfuscated)
     } else {
         changed_words(plain, obfuscated)
     };
+    if !is_of_trick(kind, &phrase, &other) {
+        return Vec::new();
+    }
     let is_long = phrase.chars().count() > PHRASE_LETTERS_MAX;
     let terms: Vec<&str> = if is_long {
         phrase.split_whitespace().map(trim).filter(|word| word.chars().count() >= WORD_LETTERS_MIN).collect()
@@ -80,8 +81,58 @@ fn terms(plain: &str, obfuscated: &str) -> Vec<String> {
     terms.into_iter().filter(|term| !term.is_empty()).map(escape).collect()
 }
 
-/// The words between what both begin and end with.
-fn changed_words(plain: &str, obfuscated: &str) -> String {
+fn is_han(c: char) -> bool {
+    ('\u{4E00}'..='\u{9FFF}').contains(&c)
+}
+
+/// Whether what was changed could have been by the trick that it is said to be. People who wrote the texts of these
+/// tricks by hand often reworded them as well, and no filter is asked to find another wording: a space put in or left
+/// out keeps all letters, an exchange keeps them in another order, digits and signs for letters keep all other letters
+/// in their places, Pinyin keeps the characters that it does not replace, and so on. Other tricks, and those of
+/// programs, are what they are said to be.
+fn is_of_trick(kind: &str, plain: &str, other: &str) -> bool {
+    let letters = |text: &str| -> Vec<char> { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
+    let [before, after] = [plain, other].map(letters);
+    match kind {
+        "spell_space_add_h" | "spell_space_del_h" => before == after,
+        "spell_char_repeat_h" => {
+            let [mut before, mut after] = [before, after];
+            before.dedup();
+            after.dedup();
+            before == after
+        }
+        "spell_char_swap_h" => {
+            let [mut before, mut after] = [before, after];
+            before.sort_unstable();
+            after.sort_unstable();
+            before == after
+        }
+        "spell_char_del_h" => {
+            let mut rest = before.iter();
+            let lost = before.len().saturating_sub(after.len());
+            (1..=LETTERS_LOST_MAX).contains(&lost) && after.iter().all(|letter| rest.any(|of| of == letter))
+        }
+        "spell_leet_h" => {
+            let [plain, other] =
+                [plain, other].map(|text| -> Vec<char> { trim_end(text).to_lowercase().chars().collect() });
+            let keeps = |(plain, other): (&char, &char)| plain == other || !other.is_alphabetic();
+            plain.len() == other.len() && plain.iter().zip(&other).all(keeps)
+        }
+        "spell_pinyin_h" => {
+            let mut rest = plain.chars();
+            other.chars().filter(|&c| is_han(c)).all(|han| rest.any(|of| of == han))
+        }
+        _ => true,
+    }
+}
+
+/// Without the end of the sentence.
+fn trim_end(text: &str) -> &str {
+    text.trim_end_matches(['.', ' ', '!', '?'])
+}
+
+/// The words between what both begin and end with, in both.
+fn changed_words(plain: &str, obfuscated: &str) -> [String; 2] {
     let [plain, other]: [Vec<&str>; 2] = [plain, obfuscated].map(|text| text.split_whitespace().collect());
     let before = plain.iter().zip(&other).take_while(|(a, b)| a == b).count();
     let rest = plain.len().min(other.len()) - before;
@@ -95,25 +146,29 @@ fn changed_words(plain: &str, obfuscated: &str) -> String {
     };
     let is_other = length(changed).abs_diff(length(&other[before..other.len() - after])) > LETTERS_LOST_MAX;
     let is_reworded = before + after > 0 && (changed.len() > CHANGED_WORDS_MAX || is_other);
-    if is_reworded { String::new() } else { changed.join(" ") }
+    if is_reworded { Default::default() } else { [changed.join(" "), other[before..other.len() - after].join(" ")] }
 }
 
 /// The same of a text without spaces; one character has another beside it, or it is no term.
-fn changed_characters(plain: &str, obfuscated: &str, is_han: impl Fn(char) -> bool) -> String {
+fn changed_characters(plain: &str, obfuscated: &str) -> [String; 2] {
     let [plain, other]: [Vec<char>; 2] = [plain, obfuscated].map(|text| text.chars().collect());
     let mut before = plain.iter().zip(&other).take_while(|(a, b)| a == b).count();
     let rest = plain.len().min(other.len()) - before;
     let after = plain.iter().rev().zip(other.iter().rev()).take(rest).take_while(|(a, b)| a == b).count();
-    let mut end = plain.len() - after;
+    let (mut end, mut other_end) = (plain.len() - after, other.len() - after);
     if end > before && end - before < 2 {
         if before > 0 && is_han(plain[before - 1]) {
             before -= 1;
-        } else if plain.get(end).copied().is_some_and(&is_han) {
+        } else if plain.get(end).copied().is_some_and(is_han) {
             end += 1;
+            other_end += 1;
         }
     }
     let is_reworded = before + after > 0 && end.saturating_sub(before) > 2 * CHANGED_WORDS_MAX;
-    if is_reworded || end <= before + 1 { String::new() } else { plain[before..end].iter().collect() }
+    if is_reworded || end <= before + 1 {
+        return Default::default();
+    }
+    [&plain[before..end], &other[before..other_end]].map(|changed| changed.iter().collect())
 }
 
 fn trim(text: &str) -> &str {
@@ -157,7 +212,7 @@ impl Recall {
 /// What is found of the terms that the pairs obfuscate, all of them in one list.
 fn recall(pairs: &[&Pair], variants: Variants) -> Recall {
     let of_pairs: Vec<Vec<String>> =
-        pairs.iter().map(|pair| terms(pair.orig.as_deref().unwrap_or_default(), &pair.text)).collect();
+        pairs.iter().map(|pair| terms(&pair.kind, pair.orig.as_deref().unwrap_or_default(), &pair.text)).collect();
     let all: BTreeSet<&str> = of_pairs.iter().flatten().map(String::as_str).collect();
     let list: String = all.iter().flat_map(|term| [term, "\n"]).collect();
     let (bytes, _) = compile_terms_as("terms.txt", &list, variants);
@@ -292,15 +347,77 @@ fn figures_on_the_data_that_tamis_data_names() {
     assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
 }
 
+/// Of a list, which term is found in a text in some misspelling, or that none is.
+#[test]
+fn misspelt_words_are_found_and_ordinary_ones_are_not() {
+    let list = "casino\ninvestment\nhate beans\nfree gift\nblack\nwin cash\nmurder*\n*scammer*\nhandicapé\n\
+                дешёвый\nshot\nrapist\nall the beans\n";
+    let (bytes, _) = compile_terms_as("terms.txt", list, Variants::Aggressive);
+    let bytes = PackBytes::from(bytes);
+    let pack = Pack::decode(&bytes).expect("the compiler's own pack");
+    let (policy, mut scanner, mut verdict) = (Policy::blocking(&pack), Scanner::new(&pack), Verdict::default());
+    for (text, expected) in [
+        ("a casnio", Some("casino")),
+        ("an acsino", Some("casino")),
+        ("CASINÓ, csaino", Some("casino")),
+        ("invetsmetn plan", Some("investment")),
+        ("an invesment", Some("investment")),
+        ("a blck cat", Some("black")),
+        ("handicpé", Some("handicapé")),
+        ("дешевйы", Some("дешёвый")),
+        ("he mudered them", Some("murder*")),
+        ("superscamemrs", Some("*scammer*")),
+        ("thecasinoclub", Some("casino")),
+        // In a phrase the other words tell, whatever word the misspelt one has become.
+        ("they hat beans", Some("hate beans")),
+        ("they haet bena\u{301}s", Some("hate beans")),
+        ("htae baens!", Some("hate beans")),
+        ("fre gift", Some("free gift")),
+        ("alltheb eans, allthebeans", Some("all the beans")),
+        // Ordinary words, short ones, phrases of short words, what goes on.
+        ("the cassino family, a back door", None),
+        ("he shoot, a blak-eyed", Some("black")),
+        ("paid in cash", None),
+        ("a fee gift", None),
+        ("they hate bans", None),
+        ("a soht", Some("shot")),
+        ("a sot, a hot", None),
+        ("therapist", None),
+        ("they hat the beans", None),
+        ("they hat. No, beans", None),
+        ("casinos in the news", Some("casino")),
+    ] {
+        scanner.scan(&policy, &Message::body(text), &mut verdict);
+        let found: Vec<&str> = verdict.matches.iter().map(|found| pack.term(found.term).text).collect();
+        assert_eq!(found.first().copied(), expected, "{text}: {found:?}");
+        assert!(
+            verdict.matches.iter().all(|found| text.get(found.span.start as usize..found.span.end as usize).is_some())
+        );
+    }
+}
+
 #[test]
 fn terms_are_what_was_changed() {
-    for (plain, obfuscated, expected) in [
-        ("I hate beans.", "I h a t e beans.", "hate"),
-        ("I hate beans.", "Ihate beans", "I hate"),
-        ("free prize", "fr33 pr1ze", "free prize"),
-        ("我讨厌豆子。", "我讨yan豆子。", "讨厌"),
+    for (kind, plain, obfuscated, expected) in [
+        ("spell_space_add_h", "I hate beans.", "I h a t e beans.", "hate"),
+        ("spell_space_del_h", "I hate beans.", "Ihate beans", "I hate"),
+        ("spell_leet_h", "free prize", "fr33 pr1ze", "free prize"),
+        ("spell_pinyin_h", "我讨厌豆子。", "我讨yan豆子。", "讨厌"),
+        ("spell_char_swap_h", "I hate beans.", "I hate baens.", "beans"),
+        ("spell_char_del_h", "I hate beans.", "I hate bens.", "beans"),
+        ("spell_char_repeat_h", "I hate beans.", "I haaate beans.", "hate"),
     ] {
-        assert_eq!(terms(plain, obfuscated), [expected], "{plain} | {obfuscated}");
+        assert_eq!(terms(kind, plain, obfuscated), [expected], "{plain} | {obfuscated}");
     }
-    assert!(terms("all of it is another text", "quite another text").is_empty());
+    for (kind, plain, obfuscated) in [
+        ("leet", "all of it is another text", "quite another text"),
+        ("spell_space_add_h", "I hate beans.", "I h a t e d beans."),
+        ("spell_leet_h", "I hate beans.", "I hated b3ans."),
+        ("spell_char_swap_h", "I hate beans.", "I haet all beans."),
+        ("spell_char_del_h", "I hate beans.", "I hate bins."),
+        ("spell_char_repeat_h", "I hate beans.", "I haaave beans."),
+        ("spell_pinyin_h", "我恨豆子。", "我讨yan豆子。"),
+    ] {
+        assert!(terms(kind, plain, obfuscated).is_empty(), "{plain} | {obfuscated}");
+    }
 }

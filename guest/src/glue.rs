@@ -1,12 +1,15 @@
 //! Words that others are glued to so that no filter sees where they begin: `getcasinonow`. Only such as say
-//! nothing, and that do not make other words with what follows; `therapist` has no `the` before it.
+//! nothing; a term that makes an ordinary word with one of them, as `the` and what follows in `therapist`, is not
+//! looked for so.
 
 use crate::fold::{CLASS_FIRST_LETTER, decode, decode_before};
 
 /// The words, before and after others.
-const GLUE: [&str; 28] = [
+pub(crate) const GLUE: [&str; 57] = [
     "get", "buy", "now", "free", "cheap", "best", "order", "online", "my", "your", "our", "no", "win", "real", "hot",
-    "top", "new", "shop", "store", "need", "want", "visit", "click", "try", "join", "sale", "www", "com",
+    "top", "new", "shop", "store", "need", "want", "visit", "click", "try", "join", "sale", "www", "com", "the",
+    "this", "that", "and", "for", "with", "you", "are", "all", "club", "bonus", "play", "game", "games", "site",
+    "link", "app", "here", "today", "fast", "easy", "big", "super", "vip", "live", "cash", "money", "deal", "offer",
 ];
 /// Shortest word that is looked for in others, in letters.
 const GLUED_LETTERS_MIN: usize = 5;
@@ -32,33 +35,52 @@ pub(crate) struct Glue {
     pub(crate) bytes: u32,
 }
 
+/// A word of the glue as it is compared.
+#[derive(Clone, Copy)]
+struct Folded {
+    /// Its folded letters, one byte a letter, the first in the lowest byte.
+    letters: u64,
+    glue: Glue,
+}
+
+/// The words in folded letters; none has more than eight.
+static FOLDED: [Folded; GLUE.len()] = {
+    let mut all = [Folded { letters: 0, glue: Glue { letters: 0, bytes: 0 } }; GLUE.len()];
+    let mut word = 0;
+    while word < GLUE.len() {
+        let bytes = GLUE[word].as_bytes();
+        let mut at = 0;
+        while at < bytes.len() {
+            if at == 0 || bytes[at] != bytes[at - 1] {
+                all[word].letters |= ((bytes[at] - b'a' + CLASS_FIRST_LETTER) as u64) << (8 * all[word].glue.letters);
+                all[word].glue.letters += 1;
+            }
+            at += 1;
+        }
+        all[word].glue.bytes = bytes.len() as u32;
+        word += 1;
+    }
+    all
+};
+
 /// No glue, and what glue the letters begin with.
 pub(crate) fn before(letters: &[u8]) -> impl Iterator<Item = Glue> {
-    core::iter::once(Glue::default()).chain(GLUE.iter().filter_map(move |word| {
-        let folded = folded(word);
-        let is_there =
-            letters.iter().copied().zip(folded.clone()).take_while(|(a, b)| a == b).count() == folded.clone().count();
-        glue(word, folded.count(), letters.len(), is_there)
-    }))
+    let head = letters.iter().take(8).rev().fold(0, |head, &letter| head << 8 | u64::from(letter));
+    let is_there = move |word: &Folded| (word.letters ^ head) << (64 - 8 * word.glue.letters) == 0;
+    at_end(letters.len(), is_there)
 }
 
 /// No glue, and what glue the letters end with.
 pub(crate) fn after(letters: &[u8]) -> impl Iterator<Item = Glue> {
-    core::iter::once(Glue::default()).chain(GLUE.iter().filter_map(move |word| {
-        let count = folded(word).count();
-        let is_there = letters.len() >= count && letters[letters.len() - count..].iter().copied().eq(folded(word));
-        glue(word, count, letters.len(), is_there)
-    }))
+    let end = &letters[letters.len().saturating_sub(8)..];
+    let tail = end.iter().rev().fold(0, |tail, &letter| tail << 8 | u64::from(letter)) << (8 * (8 - end.len()));
+    at_end(letters.len(), move |word: &Folded| tail >> (64 - 8 * word.glue.letters) == word.letters)
 }
 
-fn glue(word: &str, letters: usize, of: usize, is_there: bool) -> Option<Glue> {
-    (is_there && of >= letters + GLUED_LETTERS_MIN).then_some(Glue { letters, bytes: word.len() as u32 })
-}
-
-fn folded(word: &'static str) -> impl Iterator<Item = u8> + Clone {
-    let bytes = word.as_bytes();
-    let keeps = move |at: &usize| *at == 0 || bytes[*at] != bytes[*at - 1];
-    (0..bytes.len()).filter(keeps).map(move |at| bytes[at] - b'a' + CLASS_FIRST_LETTER)
+/// No glue, and the glue that is there with enough letters beside it, of `letters`.
+fn at_end(letters: usize, is_there: impl Fn(&Folded) -> bool) -> impl Iterator<Item = Glue> {
+    let fits = move |word: &&Folded| is_there(word) && letters >= word.glue.letters + GLUED_LETTERS_MIN;
+    core::iter::once(Glue::default()).chain(FOLDED.iter().filter(fits).map(|word| word.glue))
 }
 
 /// Whether the letters that touch what starts at `start` are a word of the glue.

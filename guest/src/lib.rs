@@ -57,6 +57,7 @@ mod leet;
 mod letters;
 mod mask;
 mod message;
+mod misspelt;
 pub mod pack;
 mod pieces;
 mod policy;

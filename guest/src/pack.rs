@@ -219,6 +219,10 @@ pub(crate) const HAN_PAIR: u8 = 8;
 pub(crate) const SENDER: u8 = 16;
 /// A regular expression; its spelling is for people.
 pub(crate) const REGEX: u8 = 32;
+/// Words of the pattern are misspelt: its keys are what they become so.
+pub(crate) const MISSPELT: u8 = 64;
+/// The pattern makes ordinary words with what others are glued to, and is not looked for so.
+pub(crate) const UNGLUED: u8 = 128;
 /// Role: the term does not fire in a message that has this.
 pub(crate) const ROLE_EXCLUDE: u32 = 255;
 
@@ -580,7 +584,6 @@ impl<'p> Pack<'p> {
                 && (1..=PATTERN_LETTERS_MAX).contains(&self.text(text).chars().count())
                 && slice(self.uses, pattern.uses_first, pattern.uses_count).is_some()
                 && Evidence::ALL.contains(evidence)
-                && pattern.flags <= START_OPEN | END_OPEN | LITERAL | HAN_PAIR | SENDER | REGEX
                 && pattern.zero == 0;
             check(ok, "patterns")?;
         }

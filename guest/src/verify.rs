@@ -6,7 +6,8 @@ use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, scr
 use crate::glue;
 use crate::leet;
 use crate::letters::{Letter, Letters};
-use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, Pack, PatternRecord, START_OPEN};
+use crate::misspelt;
+use crate::pack::{END_OPEN, HAN_PAIR, LITERAL, MISSPELT, Pack, PatternRecord, START_OPEN, UNGLUED};
 use crate::pieces::{GAP_CHARACTERS_MAX, case_parts};
 use crate::search::{filter_bits, hash, pair_key};
 use crate::{Evidence, Span};
@@ -17,6 +18,9 @@ const JOINT_CHARACTERS_MAX: u32 = 16;
 const SHORT_WORD_LETTERS: u32 = 2;
 /// From so many letters on, two in three may be digits and signs; of fewer, every other one.
 const LEET_LONG_LETTERS: u32 = 9;
+/// The same of a term with all variants from so many letters on, if so many are plain.
+const LEET_LETTERS_MIN: u32 = 5;
+const LEET_PLAIN_MIN: u32 = 2;
 /// A word with a letter masked has more than so many others.
 const MASKED_LETTERS_MIN: u32 = 3;
 /// Of so many letters that show one may be masked.
@@ -76,6 +80,9 @@ pub(crate) fn verify(
     if text.get(start).is_some_and(|&byte| byte & 0xC0 == 0x80) {
         return Err(Dropped::Letters);
     }
+    if pattern.flags & MISSPELT != 0 {
+        return misspelt::verify(spelling, pattern, text, start);
+    }
     if pattern.flags & LITERAL == 0 && is_other(spelling, text, start) {
         return Err(Dropped::Letters);
     }
@@ -102,7 +109,8 @@ pub(crate) fn verify(
     let mut starts = open & START_OPEN != 0 || starts_word(text, &reading);
     let mut ends = open & END_OPEN != 0 || ends_word(text, &reading);
     let mut evidence = reading.evidence.with(Evidence(pattern.adds));
-    if !(starts && ends) && pattern.folds & Evidence::MISSPELT.0 != 0 && evidence == Evidence::default() {
+    let may_be_glued = pattern.folds & Evidence::MISSPELT.0 != 0 && pattern.flags & UNGLUED == 0;
+    if !(starts && ends) && may_be_glued && evidence == Evidence::default() {
         starts = starts || glue::is_before(text, reading.start);
         ends = ends || glue::is_after(text, reading.end);
         evidence = Evidence::MISSPELT;
@@ -322,7 +330,9 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if next.is_some() || run < current.run {
         return Err(Dropped::Letters);
     }
-    let is_long = leet_letters + plain_letters >= LEET_LONG_LETTERS;
+    let count = leet_letters + plain_letters;
+    let is_long =
+        count >= LEET_LONG_LETTERS || may_be_masked && count >= LEET_LETTERS_MIN && plain_letters >= LEET_PLAIN_MIN;
     let leet_max = if is_long { 2 * plain_letters } else { plain_letters };
     if leet_letters > leet_max {
         return Err(Dropped::PlainLetters);
@@ -436,7 +446,7 @@ impl GapRead {
 
 /// Whether the character is the wanted letter, and by which folds.
 #[inline]
-fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
+pub(crate) fn agree(code: u32, class: u16, wanted: &Letter) -> Option<Evidence> {
     if class != wanted.class {
         let may_be = script(wanted.code) == Script::Spaced && leet::stands_for(code, wanted.class);
         return may_be.then_some(Evidence::LEET);
@@ -621,7 +631,7 @@ fn joins(before: u32, after: u32, reading: &Reading) -> bool {
 }
 
 /// The letter before `end` with at most `separators_max` separators between, and where it starts.
-fn letter_before(text: &[u8], mut end: usize, separators_max: u32) -> Option<(u32, usize)> {
+pub(crate) fn letter_before(text: &[u8], mut end: usize, separators_max: u32) -> Option<(u32, usize)> {
     let mut separators = 0;
     while let Some((code, at)) = decode_before(text, end) {
         match symbol(code) {

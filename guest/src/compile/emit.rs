@@ -2,7 +2,7 @@
 //! sections out. The format is documented in [`pack`](crate::pack).
 
 use core::hash::{BuildHasherDefault, Hasher};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::format;
 use std::string::String;
 use std::vec;
@@ -12,6 +12,7 @@ use bytemuck::{Zeroable as _, cast_slice};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::list::TermContext;
+use super::misspellings::misspellings;
 use super::ordinary::{self, Chinese};
 use super::regex::Automata;
 use super::taxonomy::Taxonomy;
@@ -21,10 +22,11 @@ use crate::Evidence;
 use crate::fold::{CLASS_COMPUTED, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
 use crate::leet;
 use crate::letters::{Letter, Letters};
+use crate::misspelt::Place;
 use crate::pack::{
     CategoryRecord, END_OPEN, EntryRecord, GramRecord, HAN_PAIR, HAS_GLUED, HAS_SPACED, HEADER_BYTES, LITERAL,
-    PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS, SENDER,
-    START_OPEN, TermRecord, Text, UseRecord, seal,
+    MISSPELT, PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS,
+    SENDER, START_OPEN, TermRecord, Text, UseRecord, seal,
 };
 use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, is_repeat, whole_neighbour};
 use crate::search::{
@@ -32,6 +34,10 @@ use crate::search::{
     prefix_key, start_key, window_key,
 };
 
+/// A word of so many letters may be misspelt as an ordinary word in a phrase whose other words,
+const TOLD_LETTERS_MIN: usize = 4;
+/// common ones aside, have so many.
+const TELLING_LETTERS_MIN: usize = 5;
 /// Shortest word that is looked for with a letter masked.
 const MASKED_LETTERS_MIN: usize = 4;
 /// Shortest word that is looked for with two vowels masked.
@@ -301,6 +307,18 @@ impl Builder {
         let mut letters_max = 0;
         let counts = self.count_windows();
         for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
+            if pattern.flags & MISSPELT != 0 {
+                for key in misspelt_keys(&words(self.spelling(pattern), pattern.flags).unwrap_or_default()) {
+                    starts[key.kind].extend(start_hash(&key.letters));
+                    letters_max = letters_max.max(to_u32(key.letters.len()));
+                    if key.kind == PREFIX {
+                        flags[PREFIX] |= 1 << (PREFIX_LENGTHS as usize + key.letters.len().min(PREFIX_LETTERS_MAX));
+                    }
+                    let Key { key, offset, neighbour, kind, .. } = key;
+                    keys[kind].push(EntryRecord { key, pattern: number, offset, neighbour });
+                }
+                continue;
+            }
             let key = match words(self.spelling(pattern), pattern.flags) {
                 Some(words) => rarest_word(words, pattern.folds & Evidence::MISSPELT.0 != 0),
                 None => rarest_window(self.spelling(pattern), &counts),
@@ -573,6 +591,57 @@ fn rarest_word(mut words: Vec<PatternWord>, misspelt: bool) -> Key {
         false => (WORD, word_key(&word.letters)),
     };
     Key { kind, key, offset: to_u16(rarest), neighbour, is_spaced: true, letters: word.letters }
+}
+
+/// What a pattern is found by whose words are misspelt: what each of them may become. An ordinary word is none, unless
+/// the other words of a phrase tell enough by themselves and stand beside it as they are.
+fn misspelt_keys(words: &[PatternWord]) -> Vec<Key> {
+    let mut keys = Vec::new();
+    let weight = |word: &PatternWord| {
+        let is_common = COMMON_WORDS.contains(&format!(" {} ", word.spelled));
+        if is_common { 0 } else { word.letters.len() }
+    };
+    let all: usize = words.iter().map(weight).sum();
+    for (offset, word) in words.iter().enumerate() {
+        let place = match words.len() {
+            _ if word.is_open => Place::Open,
+            1 => Place::Alone,
+            _ => Place::InPhrase,
+        };
+        let may_be_ordinary =
+            !word.is_open && word.letters.len() >= TOLD_LETTERS_MIN && all - weight(word) >= TELLING_LETTERS_MIN;
+        // Several misspellings may have one key, as repeats are left out.
+        let mut by_letters: BTreeMap<Vec<u8>, bool> = BTreeMap::new();
+        for misspelling in misspellings(&word.spelled, place) {
+            let mut letters: Vec<u8> = Vec::new();
+            for &letter in &misspelling.letters {
+                let byte = class_byte(symbol(letter.into()));
+                if letters.last().is_none_or(|&last| !is_repeat(last, byte)) {
+                    letters.push(byte);
+                }
+            }
+            letters.truncate(if word.is_open { PREFIX_LETTERS_MAX } else { usize::MAX });
+            *by_letters.entry(letters).or_default() |= misspelling.is_ordinary;
+        }
+        for (letters, is_ordinary) in by_letters.into_iter().filter(|(_, is_ordinary)| !is_ordinary || may_be_ordinary)
+        {
+            // As repeats are left out, the word itself may have this key.
+            let is_common = is_ordinary || letters == word.letters;
+            let beside = |beside: usize| {
+                let word = words.get(beside)?;
+                let first = word.letters.first().map(|&letter| u16::from(letter));
+                if is_common && !word.is_open { Some(whole_neighbour(word_key(&word.letters))) } else { first }
+            };
+            let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
+            let neighbour = beside(offset + 1).or_else(before).unwrap_or(0);
+            let (kind, key) = match word.is_open {
+                true => (PREFIX, prefix_key(&letters)),
+                false => (WORD, word_key(&letters)),
+            };
+            keys.push(Key { kind, key, offset: to_u16(offset), neighbour, is_spaced: true, letters });
+        }
+    }
+    keys
 }
 
 fn word_key(letters: &[u8]) -> u64 {

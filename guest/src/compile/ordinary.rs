@@ -15,14 +15,17 @@ static ORDINARY: &[u8] = include_bytes!("ordinary.bin");
 static PARTS: &[u8] = include_bytes!("parts.bin");
 static SOUNDS: &[u8] = include_bytes!("sounds.bin");
 
-/// Whether a word in small letters a to z is an English word. One in a hundred other words is taken for one.
+/// Whether a word in small letters a to z is an English word. One in a thousand other words is taken for one.
 pub(super) fn is_english(word: &str) -> bool {
     if word.len() == 1 {
         return true;
     }
-    let (at, bits) = filter_bits(xxh3_64(word.as_bytes()), filter_words());
-    let first = 8 + 8 * at;
-    ORDINARY[first..].first_chunk().is_some_and(|word| u64::from_le_bytes(*word) & bits == bits)
+    let hash = xxh3_64(word.as_bytes());
+    [hash, hash.rotate_left(32)].into_iter().all(|hash| {
+        let (at, bits) = filter_bits(hash, filter_words());
+        let first = 8 + 8 * at;
+        ORDINARY[first..].first_chunk().is_some_and(|word| u64::from_le_bytes(*word) & bits == bits)
+    })
 }
 
 fn filter_words() -> usize {

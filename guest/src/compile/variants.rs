@@ -9,17 +9,18 @@ use std::string::String;
 use std::vec::Vec;
 
 use super::Variants;
+use super::misspellings::misspellings;
 use super::ordinary::{self, Chinese};
 use super::term::{ParsedPattern, ParsedTerm};
 use crate::Evidence;
-use crate::fold;
-use crate::pack::{END_OPEN, LITERAL, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN};
+use crate::fold::{self, Script, script};
+use crate::glue::GLUE;
+use crate::misspelt::Place;
+use crate::pack::{END_OPEN, LITERAL, MISSPELT, PATTERN_LETTERS_MAX, REGEX, ROLE_EXCLUDE, SENDER, START_OPEN, UNGLUED};
 use crate::sounds;
 
-/// Shortest word that is looked for with a letter too few or exchanged.
+/// Shortest word that is looked for in letters that sound alike, with an ending, or cut in two.
 const MISSPELT_LETTERS_MIN: usize = 5;
-/// Shortest word that is looked for with letters exchanged.
-const SWAPPED_LETTERS_MIN: usize = 4;
 /// Shortest word that is looked for without the space in it, or in Pinyin.
 const JOINED_LETTERS_MIN: usize = 5;
 /// Shortest number that is looked for in words, in digits.
@@ -34,8 +35,8 @@ const SPELLINGS_MAX: usize = 160;
 /// Folds of a spelling that is itself a fold: what does not show, and no others, so that they do not add up.
 const QUIET: u16 = Evidence::DIACRITIC.0 | Evidence::STYLE.0 | Evidence::INVISIBLE.0;
 
-/// Letters and groups of letters that sound alike.
-const ALIKE: [[&str; 2]; 18] = [
+/// Letters and groups of letters that sound alike, the Arabic ones in one dialect or another.
+const ALIKE: [[&str; 2]; 28] = [
     ["ou", "ow"],
     ["ow", "ou"],
     ["ks", "x"],
@@ -54,6 +55,16 @@ const ALIKE: [[&str; 2]; 18] = [
     ["qu", "kw"],
     ["oo", "u"],
     ["u", "oo"],
+    ["ة", "ت"],
+    ["ت", "ة"],
+    ["ة", "ى"],
+    ["ى", "ة"],
+    ["ا", "ى"],
+    ["ث", "ت"],
+    ["ت", "ث"],
+    ["ه", "ح"],
+    ["ح", "ه"],
+    ["ق", "ا"],
 ];
 
 /// Other words for things that terms name.
@@ -105,9 +116,12 @@ pub(super) fn expand(parsed: &mut ParsedTerm, variants: Variants, chinese: &mut 
             others.extend(unmarked(pattern));
         }
         if variants == Variants::Aggressive && pattern.flags & LITERAL == 0 && pattern.role != ROLE_EXCLUDE {
-            let mut spellings = Spellings { of: pattern, spellings: Vec::new() };
+            let mut spellings = Spellings { of: pattern, spellings: Vec::new(), is_glued_in_words: false };
             spellings.collect(chinese);
             others.append(&mut spellings.spellings);
+            if spellings.is_glued_in_words {
+                pattern.flags |= UNGLUED;
+            }
         }
     }
     parsed.patterns.append(&mut others);
@@ -138,6 +152,8 @@ fn unmarked(of: &ParsedPattern) -> Option<ParsedPattern> {
 struct Spellings<'p> {
     of: &'p ParsedPattern,
     spellings: Vec<ParsedPattern>,
+    /// Other words than itself are the word and what words are glued to.
+    is_glued_in_words: bool,
 }
 
 impl Spellings<'_> {
@@ -146,6 +162,10 @@ impl Spellings<'_> {
         self.aliases(&spelling);
         self.address(&spelling);
         self.number(&spelling);
+        if spelling.chars().all(|c| c == ' ' || c == '\'' || c == '-' || is_spaced_letter(c)) {
+            let words: Vec<&str> = spelling.split(' ').filter(|word| !word.is_empty()).collect();
+            self.spaced(&words);
+        }
         let unmarked: String =
             spelling.chars().map(|c| char::from_u32(fold::letter(c.into()).0).unwrap_or(c)).collect();
         if unmarked.chars().all(|c| c.is_ascii_lowercase() || c == ' ') {
@@ -212,44 +232,59 @@ impl Spellings<'_> {
         self.push(words.join(" "), 0, QUIET, Evidence::ENCODED);
     }
 
-    /// A word or phrase of letters a to z.
-    fn latin(&mut self, words: &[&str]) {
-        for (at, &word) in words.iter().enumerate() {
-            let n = word.len();
-            let without = |letter: usize| format!("{}{}", &word[..letter], &word[letter + 1..]);
-            // A short word of one vowel has neighbours that people write.
-            let vowels = word.bytes().filter(|letter| b"aeiou".contains(letter)).count();
-            if n < SWAPPED_LETTERS_MIN || n < MISSPELT_LETTERS_MIN && vowels < 2 {
-                continue;
+    /// A word or phrase of a script with spaces.
+    fn spaced(&mut self, words: &[&str]) {
+        if self.of.flags & START_OPEN != 0 {
+            // Found by windows, which have no misspellings: each is a pattern.
+            for (at, &word) in words.iter().enumerate() {
+                for misspelling in misspellings(word, Place::Open).iter().filter(|misspelling| !misspelling.is_ordinary)
+                {
+                    self.misspelt(words, at, &misspelling.letters.iter().collect::<String>());
+                }
             }
-            let swapped = |first: usize| {
-                let letters = word.as_bytes();
-                (letters[first] != letters[first + 1]).then(|| {
-                    format!(
-                        "{}{}{}{}",
-                        &word[..first],
-                        &word[first + 1..first + 2],
-                        &word[first..first + 1],
-                        &word[first + 2..]
-                    )
-                })
+        } else {
+            let misspelt = ParsedPattern {
+                flags: self.of.flags | MISSPELT,
+                folds: QUIET,
+                adds: Evidence::MISSPELT,
+                ..self.of.clone()
             };
-            let is_doubled = |letter: usize| word.as_bytes()[letter] == word.as_bytes()[letter - 1];
-            // A short word has too many neighbours, but for a doubled letter written once.
-            let is_long = n >= MISSPELT_LETTERS_MIN;
-            let missing =
-                (1..n).filter(|&letter| letter < n - 1 && n > MISSPELT_LETTERS_MIN || is_long && is_doubled(letter));
-            let doubled = (1..n)
-                .filter(|&letter| n > MISSPELT_LETTERS_MIN && !is_doubled(letter))
-                .map(|letter| format!("{}{}", &word[..=letter], &word[letter..]));
-            let misspellings = (1..n - 1).filter_map(swapped).chain(missing.map(without)).chain(doubled);
-            let by_sound: Vec<String> = if is_long { sounding_alike(word).collect() } else { Vec::new() };
+            self.spellings.push(misspelt);
+        }
+        for (at, &word) in words.iter().enumerate().filter(|(_, word)| word.chars().count() >= MISSPELT_LETTERS_MIN) {
+            let by_sound: Vec<String> = sounding_alike(word).collect();
             let by_two_sounds = by_sound.iter().flat_map(|once| sounding_alike(once)).filter(|twice| twice != word);
-            let misspellings: Vec<String> = misspellings.chain(by_two_sounds).chain(by_sound.iter().cloned()).collect();
-            for misspelling in misspellings.iter().filter(|misspelling| !ordinary::is_english(misspelling)) {
-                self.misspelt(words, at, misspelling);
+            let others: Vec<String> = by_two_sounds.chain(by_sound.iter().cloned()).collect();
+            for other in others.iter().filter(|other| !ordinary::is_english(other)) {
+                self.misspelt(words, at, other);
             }
         }
+        for first in 0..words.len() {
+            for end in first + 2..=words.len() {
+                let joined = words[first..end].concat();
+                if joined.chars().count() >= JOINED_LETTERS_MIN && !ordinary::is_english(&joined) {
+                    let rest: Vec<&str> = [&words[..first], &[&joined], &words[end..]].concat();
+                    self.push(rest.join(" "), 0, Evidence::STANDARD.0, Evidence::MISSPELT);
+                }
+            }
+        }
+        if let &[word] = words
+            && GLUE
+                .iter()
+                .any(|glue| [[glue, word], [word, glue]].iter().any(|two| ordinary::is_english(&two.concat())))
+        {
+            self.is_glued_in_words = true;
+        }
+        if let &[word] = words
+            && word.chars().count() >= MISSPELT_LETTERS_MIN
+            && self.of.flags & (START_OPEN | END_OPEN) == 0
+        {
+            self.cut(word);
+        }
+    }
+
+    /// A word or phrase of letters a to z.
+    fn latin(&mut self, words: &[&str]) {
         let (last, is_closed) = (words.len().saturating_sub(1), self.of.flags & END_OPEN == 0);
         if let Some(word) = words.last().filter(|word| word.len() >= MISSPELT_LETTERS_MIN && is_closed) {
             let stem = word.strip_suffix('e').unwrap_or(word);
@@ -262,18 +297,10 @@ impl Spellings<'_> {
                 }
             }
         }
-        for (at, pair) in words.windows(2).enumerate() {
-            let joined = format!("{}{}", pair[0], pair[1]);
-            if joined.len() >= JOINED_LETTERS_MIN && !ordinary::is_english(&joined) {
-                let rest: Vec<&str> = [&words[..at], &[&joined], &words[at + 2..]].concat();
-                self.push(rest.join(" "), 0, Evidence::STANDARD.0, Evidence::MISSPELT);
-            }
-        }
         if let &[word] = words
             && word.len() >= MISSPELT_LETTERS_MIN
             && self.of.flags & (START_OPEN | END_OPEN) == 0
         {
-            self.cut(word);
             for coded in [rot13(word), pig_latin(word), word.chars().rev().collect()] {
                 if !ordinary::is_english(&coded) {
                     self.push(coded, 0, QUIET, Evidence::ENCODED);
@@ -284,7 +311,7 @@ impl Spellings<'_> {
 
     /// A word cut in two, unless both are words: `the rapist` is two.
     fn cut(&mut self, word: &str) {
-        for at in 1..word.len() {
+        for (at, _) in word.char_indices().skip(1) {
             let (first, second) = word.split_at(at);
             if !ordinary::is_english(first) || !ordinary::is_english(second) {
                 self.push(format!("{first} {second}"), 0, QUIET, Evidence::MISSPELT);
@@ -381,6 +408,10 @@ impl Spellings<'_> {
             }
         }
     }
+}
+
+fn is_spaced_letter(c: char) -> bool {
+    c.is_alphabetic() && script(c.into()) == Script::Spaced
 }
 
 /// The words with another in place of one of them.

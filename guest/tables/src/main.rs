@@ -1,8 +1,8 @@
 //! Writes the tables of the filter and of the compiler where they are read.
 //!
 //! ```text
-//! cargo fold-table                                        the fold and the sounds
-//! cargo fold-table JIEBA_DICT ENGLISH_WORDS CJK_DECOMP    ordinary words and parts of characters as well
+//! cargo fold-table                                              the fold and the sounds
+//! cargo fold-table JIEBA_DICT ENGLISH_WORDS TEXTS CJK_DECOMP    ordinary words and parts of characters as well
 //! ```
 
 use std::fs;
@@ -17,13 +17,16 @@ fn main() -> io::Result<()> {
     let sources: Vec<_> = std::env::args_os().skip(1).collect();
     match &sources[..] {
         [] => Ok(()),
-        [chinese, english, decompositions] => {
-            let [chinese, english, decompositions] = [chinese, english, decompositions].map(fs::read_to_string);
+        [chinese, english, texts, decompositions] => {
+            let [chinese, english, texts, decompositions] =
+                [chinese, english, texts, decompositions].map(fs::read_to_string);
             let (chinese, decompositions) = (chinese?, decompositions?);
-            fs::write(guest.join("compile/ordinary.bin"), tamis_tables::ordinary(&chinese, &english?))?;
+            fs::write(guest.join("compile/ordinary.bin"), tamis_tables::ordinary(&chinese, &english?, &texts?))?;
             fs::write(guest.join("compile/parts.bin"), tamis_tables::parts(&decompositions))?;
             fs::write(guest.join("splits.bin"), tamis_tables::splits(&chinese, &decompositions))
         }
-        _ => Err(io::Error::other("give three files: jieba's dict.txt, a list of English words, cjk_decomp.txt")),
+        _ => Err(io::Error::other(
+            "give four files: jieba's dict.txt, a list of English words, plain English texts, cjk_decomp.txt",
+        )),
     }
 }

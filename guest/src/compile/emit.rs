@@ -309,7 +309,7 @@ impl Builder {
         for (number, pattern) in (0u32..).zip(&self.patterns).filter(|(_, pattern)| is_of_letters(pattern)) {
             if pattern.flags & MISSPELT != 0 {
                 for key in misspelt_keys(&words(self.spelling(pattern), pattern.flags).unwrap_or_default()) {
-                    starts[key.kind].extend(start_hash(&key.letters));
+                    starts[key.kind].extend(start_hashes(&key.letters));
                     letters_max = letters_max.max(to_u32(key.letters.len()));
                     if key.kind == PREFIX {
                         flags[PREFIX] |= 1 << (PREFIX_LENGTHS as usize + key.letters.len().min(PREFIX_LETTERS_MAX));

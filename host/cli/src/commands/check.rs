@@ -22,9 +22,10 @@ use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
 use crate::defaults::{self, Started, start_with};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
-use crate::{serve, text};
+use crate::{serve, text, trace};
 
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    trace::begin(&args.trace)?;
     let inputs = input::open(&args.files)?;
     let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
     let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.as_ref())).transpose()?;

@@ -426,7 +426,6 @@ fn killed_at_any_point_it_starts_with_the_last_good_bundle() {
     assert!(verified.status.success(), "{}", stderr(&verified));
 }
 
-/// A host with all that it says, when it is told to.
 #[test]
 fn what_the_host_does_is_told_as_asked() {
     let publisher = Publisher::new();

@@ -110,10 +110,14 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn take_back(&self, sha256: &str, reason: &str) -> Result<(), Refusal> {
-        let mut all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
+        let mut all = self.taken_back()?;
         all.push(TakenBack { sha256: sha256.to_owned(), reason: reason.to_owned() });
         let from = all.len().saturating_sub(TAKEN_BACK_MAX);
         write_json(&self.taken_back_path(), &all[from..])
+    }
+
+    fn taken_back(&self) -> Result<Vec<TakenBack>, Refusal> {
+        Ok(read_json(&self.taken_back_path())?.unwrap_or_default())
     }
 
     /// Why a bundle was taken back, if it was.
@@ -121,23 +125,27 @@ impl Store {
     /// # Errors
     /// If the record cannot be read.
     pub fn why_taken_back(&self, sha256: &str) -> Result<Option<String>, Refusal> {
-        let all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
-        Ok(all.into_iter().find(|one| one.sha256 == sha256).map(|one| one.reason))
+        Ok(self.taken_back()?.into_iter().find(|one| one.sha256 == sha256).map(|one| one.reason))
     }
 
     /// The bundles kept, the newest first, that are still whole and signed by keys that are still trusted.
-    /// Those that are not, with the reason.
+    /// Those that are not, with the reason. Where the record of those taken back is damaged, none counts as taken
+    /// back: to judge by one of them is better than not to judge, and it is watched as the first time.
     ///
     /// # Errors
     /// If the folder cannot be read.
     pub fn kept(&self, trust: &Trust, name: &str) -> Result<(Vec<Verified>, Vec<Refusal>), Refusal> {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let taken_back = self.taken_back().unwrap_or_else(|refusal| {
+            bad.push(refusal);
+            Vec::new()
+        });
         for file in self.names()? {
             let read = read_limited(&self.bundles().join(file)).and_then(|bytes| Bundle::decode(&bytes));
             match read.and_then(|bundle| verify_kept(bundle, trust, name)) {
-                Ok(verified) => match self.why_taken_back(verified.digest())? {
+                Ok(verified) => match taken_back.iter().find(|one| one.sha256 == verified.digest()) {
                     None => good.push(verified),
-                    Some(reason) => bad.push(Refusal::TakenBack(reason)),
+                    Some(one) => bad.push(Refusal::TakenBack(one.reason.clone())),
                 },
                 Err(refusal) => bad.push(refusal),
             }
@@ -227,7 +235,11 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), Refusal> {
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
     let failed = |error| Refusal::Store { path: path.to_owned(), error };
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(io::Error::other(error))),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let help =
+                "nothing new is taken until it is restored, or deleted: without it an older bundle could come back";
+            failed(io::Error::other(format!("{error}; {help}")))
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }
@@ -274,8 +286,16 @@ fn rename_whole(beside: &Path, path: &Path) -> io::Result<()> {
 /// Reads a file of at most the size of a bundle.
 pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, Refusal> {
     let failed = |error: io::Error| Refusal::Fetch { from: path.display().to_string(), reason: error.to_string() };
-    let file = File::open(path).map_err(failed)?;
+    // Looked at before it is opened: a pipe would be waited for, without end.
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("it is no file; publish a bundle there")));
+    }
+    let limit = BUNDLE_BYTES_MAX as u64;
+    if metadata.len() > limit {
+        return Err(Refusal::TooLarge { what: path.display().to_string(), bytes: metadata.len(), limit });
+    }
     let mut bytes = Vec::new();
-    file.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

@@ -738,41 +738,42 @@ fn a_folder_that_holds_something_else() {
     );
 }
 
+/// What comes of a server that answers so.
+#[track_caller]
+fn refusal_of(host: &Host, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Refusal {
+    refusal_of_a_look(host, Source::parse(&serve(answer)).expect("an address"))
+}
+
 #[test]
 fn a_server_that_lies() {
     let host = Host::new();
     let good = sign(build_now(11, "grimblewort"), &host.lists).encode();
-    let of = |answer: Box<dyn Fn(&str) -> Vec<u8> + Send>| {
-        let address = serve(answer);
-        refusal_of_a_look(&host, Source::parse(&address).expect("an address"))
-    };
     let head =
         |length: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\n{length}Connection: close\r\n\r\n").into_bytes();
     // It has one, and then it has not; less than it says; far more than it may.
-    let refusal = of(Box::new(move |request| {
+    let refusal = refusal_of(&host, move |request| {
         if request.starts_with("HEAD") { head("Content-Length: 9\r\n") } else { response("500 Sorry", "1", b"") }
-    }));
+    });
     assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("500")), "{refusal}");
-    let short = good.clone();
-    let refusal = of(Box::new(move |request| {
+    let refusal = refusal_of(&host, move |request| {
         let mut answer = head("Content-Length: 1000000\r\n");
         if !request.starts_with("HEAD") {
-            answer.extend(&short);
+            answer.extend(&good);
         }
         answer
-    }));
+    });
     assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
-    let refusal = of(Box::new(move |_| head("Content-Length: 999999999999\r\n")));
+    let refusal = refusal_of(&host, move |_| head("Content-Length: 999999999999\r\n"));
     assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
     // A page that says that one should log in first; nothing; something that is no HTTP; no mark of what changed.
-    let refusal = of(Box::new(|request| {
+    let refusal = refusal_of(&host, |request| {
         response("200 OK", "1", if request.starts_with("HEAD") { b"" } else { b"<html>log in</html>" })
-    }));
+    });
     assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
     for nothing in
         [&b""[..], b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
     {
-        let refusal = of(Box::new(move |_| nothing.to_vec()));
+        let refusal = refusal_of(&host, move |_| nothing.to_vec());
         assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
     }
     host.goes_on();

@@ -27,6 +27,8 @@ use crate::{LoadError, Module, PackImage, Runtime, RuntimeConfig};
 const POLL: Duration = Duration::from_millis(2);
 /// Largest pack that is taken, in bytes.
 const PACK_BYTES_MAX: u64 = 4 << 30;
+/// What is made room for at once, in bytes: a pack of half a million terms.
+const PACK_BYTES_LIKELY: u64 = 64 << 20;
 /// Longest reason that is taken, in bytes.
 const REASON_BYTES_MAX: u64 = 64 << 10;
 
@@ -79,31 +81,56 @@ impl AdmissionProcess {
         command.arg(runtime.config().module_cache.as_deref().unwrap_or(Path::new("")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| failed(&self.program.display().to_string(), error))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let (ended, answer) = thread::scope(|scope| {
+        let (start, stdin, stdout) = (Instant::now(), child.stdin.take(), child.stdout.take());
+        let (answer, ended) = thread::scope(|scope| {
             // Each pipe on its own: a process that reads or writes nothing must not hold up its killing.
             scope.spawn(move || stdin.map(|mut stdin| admission.write_request(content, terms, &mut stdin)));
             let reader = scope.spawn(move || match stdout {
                 Some(stdout) => read_answer(runtime, stdout, module),
                 None => Err(cut()),
             });
-            let ended = wait(&mut child, self.wall_time);
-            (ended, reader.join().unwrap_or_else(|_| Err(cut())))
+            let ended = wait(&mut child, start, self.wall_time, || reader.is_finished());
+            let answer = reader.join().unwrap_or_else(|_| Err(cut()));
+            let ended = match (&answer, ended) {
+                // It has said all that it had to say, and giving back its memory takes a while.
+                (Ok(_), Ok(None)) => child.kill().map(|()| None).map_err(|error| failed("it cannot be ended", error)),
+                (Err(_), Ok(None)) => wait(&mut child, start, self.wall_time, || false),
+                (_, ended) => ended,
+            };
+            (answer, ended)
         });
-        let status = ended?;
-        if !status.success() {
-            return Err(Refusal::Worker(format!("{status}; it broke, or ran into its limit on memory or time")));
+        match ended? {
+            None => runtime.bury(Reaped(child)),
+            Some(status) if !status.success() => {
+                return Err(Refusal::Worker(format!("{status}; it broke, or ran into its limit on memory or time")));
+            }
+            Some(_) => {}
         }
         answer
     }
 }
 
-/// Waits for the end, and brings it about if it does not come.
-fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, Refusal> {
-    let start = Instant::now();
+/// A process that was killed, to be collected by whoever drops it.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        // Collected, or it is gone already.
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits for the end, and brings it about if it does not come; `None` if there is nothing to wait for any more.
+fn wait(
+    child: &mut Child,
+    start: Instant,
+    limit: Duration,
+    is_over: impl Fn() -> bool,
+) -> Result<Option<ExitStatus>, Refusal> {
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
+            Ok(Some(status)) => return Ok(Some(status)),
+            Ok(None) if is_over() => return Ok(None),
             Ok(None) if start.elapsed() < limit => thread::sleep(POLL),
             Ok(None) => {
                 // Killed and collected, or it is gone already.
@@ -134,7 +161,8 @@ fn read_answer(
         return Err(Refusal::TooLarge { what, bytes, limit: PACK_BYTES_MAX });
     }
     let compiled = Instant::now();
-    let mut pack = Vec::new();
+    // As much as it says and is likely; of more, as it comes.
+    let mut pack = Vec::with_capacity(bytes.min(PACK_BYTES_LIKELY) as usize);
     answer.by_ref().take(bytes).read_to_end(&mut pack).map_err(|_| cut())?;
     if pack.len() as u64 != bytes {
         return Err(cut());

@@ -66,14 +66,15 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let messages: Vec<Message<'_>> = lines.iter().map(|line| line.message(&parts.policy)).collect();
     let rows = Rows::new(&messages, Duration::from_millis(args.row_ms));
 
+    // First, for what the rest leaves behind is not the workers'.
+    let (worker_memory_bytes, [pss_1_worker_bytes, pss_2_workers_bytes, pss_8_workers_bytes]) =
+        memory(&filter, &messages)?;
     let compile_ms = if sources.lists.is_some() || sources.terms.is_some() {
         timed_ms(|| sources.load_pack(&runtime, &defaults.policy))?
     } else {
         0.0
     };
     let load_ms = timed_ms(|| load(&runtime, parts, &messages[..1]))?;
-    let (worker_memory_bytes, [pss_1_worker_bytes, pss_2_workers_bytes, pss_8_workers_bytes]) =
-        memory(&filter, &messages)?;
 
     let mut worker = filter.worker()?;
     let mut judged = Vec::new();

@@ -426,6 +426,66 @@ fn killed_at_any_point_it_starts_with_the_last_good_bundle() {
     assert!(verified.status.success(), "{}", stderr(&verified));
 }
 
+/// A made-up word for each number.
+fn word(mut number: u32) -> String {
+    let mut word = String::new();
+    for _ in 0..4 {
+        word.push(char::from(b"bdfgklmnprstvz"[number as usize % 14]));
+        number /= 14;
+        word.push(char::from(b"aeiou"[number as usize % 5]));
+        number /= 5;
+    }
+    word
+}
+
+/// Says how long it takes, and demands no time: that is a matter of the machine.
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures are what it is run for")]
+fn a_small_change_of_a_long_list_is_soon_judged_by() {
+    const TERMS: u32 = 100_000;
+    const ROUNDS: u64 = 10;
+    let publisher = Publisher::new();
+    let all: Vec<String> = (0..TERMS).map(word).collect();
+    let all = all.join("\n");
+    let side = publisher.path("side");
+    fs::create_dir_all(publisher.path("published")).unwrap();
+    let publish = |sequence: u64, more: &str| {
+        let file = publisher.bundle(sequence, &format!("{all}\n{more}"), &[]);
+        run(&["bundle", "publish", &file, "--to", &side]);
+        let mut names: Vec<_> = fs::read_dir(&side).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_by_key(|name| name == "prod.tamis");
+        for name in &names {
+            fs::copy(Path::new(&side).join(name), publisher.path(&format!("{}.new", name.to_string_lossy()))).unwrap();
+        }
+        let start = Instant::now();
+        for name in &names {
+            let name = name.to_string_lossy();
+            fs::rename(publisher.path(&format!("{name}.new")), publisher.path(&format!("published/{name}"))).unwrap();
+        }
+        start
+    };
+    publish(1, "zorkblat");
+    let mut host = Host::start(&publisher);
+    host.judge_until("a zorkblat", true);
+    let mut times = Vec::new();
+    for sequence in 2..2 + ROUNDS {
+        let new: Vec<String> = (0..15).map(|n| format!("zorkblat{sequence}x{n}")).collect();
+        let start = publish(sequence, &new.join("\n"));
+        host.judge_until(&format!("a {}", new[0]), true);
+        times.push(start.elapsed().as_millis());
+    }
+    let bytes = |name: &str| fs::metadata(publisher.path(&format!("side/{name}"))).unwrap().len();
+    let changes = fs::read_dir(&side).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let changes: Vec<u64> = changes.filter(|name| name.contains(".from-")).map(|name| bytes(&name)).collect();
+    assert!(changes.len() as u64 == ROUNDS && changes.iter().all(|&bytes| bytes < 2_000), "{changes:?}");
+    host.end();
+    times.sort_unstable();
+    let (best, middle, worst) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+    eprintln!(
+        "from the published file to the first message: {best} ms at best, {middle} in the middle, {worst} at worst"
+    );
+}
+
 #[test]
 fn what_the_host_does_is_told_as_asked() {
     let publisher = Publisher::new();

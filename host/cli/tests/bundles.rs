@@ -440,7 +440,6 @@ fn word(mut number: u32) -> String {
 
 /// Says how long it takes, and demands no time: that is a matter of the machine.
 #[test]
-#[expect(clippy::print_stderr, reason = "the figures are what it is run for")]
 fn a_small_change_of_a_long_list_is_soon_judged_by() {
     const TERMS: u32 = 100_000;
     const ROUNDS: u32 = 20;

@@ -687,6 +687,162 @@ fn a_folder_is_followed_by_changes() {
     let _ = fs::remove_dir_all(folder);
 }
 
+/// What a follower that looks once is told; what ran before must run on.
+#[track_caller]
+fn refusal_of_a_look(host: &Host, source: Source) -> Refusal {
+    let (mut follower, told) = follow(host, source);
+    follower.look();
+    assert_eq!(sequence_of(&follower), Some(10));
+    match told.try_recv() {
+        Ok(FollowEvent::Refused(refusal)) => refusal,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_folder_that_holds_something_else() {
+    let host = Host::new();
+    let folder = host.state.join("published");
+    let source = || Source::Folder(folder.clone());
+    let refusal = refusal_of_a_look(&host, source());
+    assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no such folder")), "{refusal}");
+    fs::create_dir_all(folder.join("prod.tamis")).expect("a writable folder");
+    let refusal = refusal_of_a_look(&host, source());
+    assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no file")), "{refusal}");
+    fs::remove_dir(folder.join("prod.tamis")).expect("it is there");
+    // Larger than anything that is read, and not a byte of it is.
+    let file = fs::File::create(folder.join("prod.tamis")).expect("a writable folder");
+    file.set_len(1 << 40).expect("a file with a hole");
+    let refusal = refusal_of_a_look(&host, source());
+    assert!(matches!(refusal, Refusal::TooLarge { bytes, .. } if bytes == 1 << 40), "{refusal}");
+    fs::remove_file(folder.join("prod.tamis")).expect("it is there");
+    // A pipe, which whoever opens it waits for.
+    #[cfg(unix)]
+    {
+        let made = std::process::Command::new("mkfifo").arg(folder.join("prod.tamis")).status();
+        assert!(made.expect("mkfifo").success());
+        let refusal = refusal_of_a_look(&host, source());
+        assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no file")), "{refusal}");
+        fs::remove_file(folder.join("prod.tamis")).expect("it is there");
+    }
+    // An emergency file that cannot be read is told of once, and the bundle beside it is taken.
+    publish(&sign(build_now(11, "grimblewort"), &host.lists), &folder).expect("a signed bundle");
+    fs::create_dir(folder.join("prod.emergency.json")).expect("a writable folder");
+    let (mut follower, told) = follow(&host, source());
+    follower.look();
+    follower.look();
+    let events: Vec<FollowEvent> = told.try_iter().collect();
+    assert!(
+        matches!(&events[..], [FollowEvent::Swapped { sequence: 11, .. }, FollowEvent::Refused(Refusal::Fetch { .. })]),
+        "{events:?}"
+    );
+}
+
+/// What comes of a server that answers so.
+#[track_caller]
+fn refusal_of(host: &Host, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Refusal {
+    refusal_of_a_look(host, Source::parse(&serve(answer)).expect("an address"))
+}
+
+#[test]
+fn a_server_that_lies() {
+    let host = Host::new();
+    let good = sign(build_now(11, "grimblewort"), &host.lists).encode();
+    let head =
+        |length: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\n{length}Connection: close\r\n\r\n").into_bytes();
+    // It has one, and then it has not; less than it says; far more than it may.
+    let refusal = refusal_of(&host, move |request| {
+        if request.starts_with("HEAD") { head("Content-Length: 9\r\n") } else { response("500 Sorry", "1", b"") }
+    });
+    assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("500")), "{refusal}");
+    let refusal = refusal_of(&host, move |request| {
+        let mut answer = head("Content-Length: 1000000\r\n");
+        if !request.starts_with("HEAD") {
+            answer.extend(&good);
+        }
+        answer
+    });
+    assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
+    let refusal = refusal_of(&host, move |_| head("Content-Length: 999999999999\r\n"));
+    assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
+    // A page that says that one should log in first; nothing; something that is no HTTP; no mark of what changed.
+    let refusal = refusal_of(&host, |request| {
+        response("200 OK", "1", if request.starts_with("HEAD") { b"" } else { b"<html>log in</html>" })
+    });
+    assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
+    for nothing in
+        [&b""[..], b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
+    {
+        let refusal = refusal_of(&host, move |_| nothing.to_vec());
+        assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
+    }
+    host.goes_on();
+}
+
+#[test]
+fn a_server_that_never_answers_holds_up_nobody() {
+    let host = Host::new();
+    // Connections are taken, and that is all.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = format!("http://{}", listener.local_addr().expect("it is bound"));
+    let (follower, _told) = follow(&host, Source::parse(&address).expect("an address"));
+    let filter = follower.updater().filter().clone();
+    let follower = follower.spawn().expect("a thread");
+    let _held = listener.accept().expect("it asks");
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&[Message::body("a zorkblat")], &mut judged);
+    assert_eq!(judged[0].verdict.action, Action::Block);
+    let start = Instant::now();
+    drop(follower);
+    assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
+}
+
+/// Where `/dev/full` is, a disk without room is easily had.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_without_room_keeps_what_runs() {
+    use std::os::unix::fs::symlink;
+    let mut host = Host::new();
+    let next = sign(build(11, "grimblewort"), &host.lists);
+    // No room for the bundle: it does not judge, for it could not be started with.
+    let beside = host.state.join(format!("bundles/{:020}-{}.part", 11, next.digest()));
+    symlink("/dev/full", &beside).expect("a writable folder");
+    let refusal = host.refuses(&next.encode());
+    assert!(
+        matches!(&refusal, Refusal::Store { error, .. } if error.kind() == std::io::ErrorKind::StorageFull),
+        "{refusal}"
+    );
+    assert!(fs::symlink_metadata(&beside).is_err(), "what was begun is deleted");
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
+    // Room for the bundle and none for the mark: it judges, and that is told.
+    symlink("/dev/full", host.state.join("mark.part")).expect("a writable folder");
+    let offer = host.updater.offer_at(&next.encode(), now()).expect("a good bundle");
+    assert!(matches!(&offer, Offer::Swapped { mark_failed: Some(Refusal::Store { .. }), .. }), "{offer:?}");
+    assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
+    // The next start sees to it.
+    host.restart();
+    assert_eq!(host.sequence(), Some(11));
+    let refusal = host.refuses(&sign(build(10, "zorkblat"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+}
+
+#[test]
+fn a_damaged_record_of_what_was_taken_back_does_not_stop_the_start() {
+    let mut host = Host::new();
+    fs::write(host.state.join("taken-back.json"), "{").expect("a writable folder");
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
+    // But nothing new is taken: it might be what was taken back.
+    let next = sign(build(11, "grimblewort"), &host.lists).encode();
+    let refusal = host.refuses(&next);
+    assert!(
+        matches!(&refusal, Refusal::Store { .. } if refusal.to_string().contains("until it is restored")),
+        "{refusal}"
+    );
+    fs::remove_file(host.state.join("taken-back.json")).expect("it is there");
+    host.goes_on();
+}
+
 #[test]
 fn breakers_and_protected_names_are_those_of_the_policy_of_the_bundle() {
     let mut host = Host::new();

@@ -8,7 +8,8 @@ use tamis_guest::compile::FailurePolicy;
 use tamis_guest::wire::ABI_VERSION;
 use tamis_guest::{Action, ChannelId, Message, Policy};
 use tamis_host::{Filter, Judged, LoadError, Module, Parts, Runtime, RuntimeConfig, ScanFailure};
-use tamis_tests::pack_of;
+use tamis_tests::adversary::{FAMILIES, shapes};
+use tamis_tests::{blocking_parts, pack_of};
 
 /// A runtime that loses patience soon, and the shipped module in it.
 fn runtime() -> &'static (Runtime, Module) {
@@ -600,6 +601,104 @@ fn function_that_takes_long_to_compile() {
     not_a_module(&format!("(func {})", "(local i32)".repeat(2_001)), "2001 locals");
     not_a_module(&format!("(func {})", "nop ".repeat(600 << 10)), "a function of");
     not_a_module(&"(func) ".repeat(20_001), "20001 functions");
+}
+
+#[test]
+fn no_way_out_of_the_memory() {
+    // Whatever the address, the offset and the operation: a trap, and never a byte that is not the module's own.
+    for poison in [
+        "(drop (i32.load8_u (i32.const -1)))",
+        "(drop (i64.load offset=0xFFFFFFFF (i32.const -1)))",
+        "(i32.store8 (i32.mul (memory.size) (i32.const 0x10000)) (i32.const 1))",
+        "(i64.store (i32.sub (i32.mul (memory.size) (i32.const 0x10000)) (i32.const 7)) (i64.const 1))",
+        "(v128.store offset=0xFFFFFFF0 (i32.const 0) (v128.const i64x2 1 1))",
+        "(memory.fill (i32.sub (i32.mul (memory.size) (i32.const 0x10000)) (i32.const 1)) (i32.const 1) (i32.const 2))",
+        "(memory.copy (i32.const 0) (i32.const -16) (i32.const 32))",
+        "(memory.copy (i32.const -16) (i32.const 0) (i32.const -1))",
+    ] {
+        let failure = poison_failure(poison);
+        assert!(matches!(&failure, ScanFailure::Trap(why) if why.contains("out of bounds")), "{poison}: {failure:?}");
+    }
+    // Nor is anything called that is no function of its own, of the type that it says.
+    let functions = "(type $none (func)) (table $table 2 2 funcref) (elem (i32.const 0) $other) \
+        (func $other (param i32))";
+    for (poison, reason) in [
+        ("(call_indirect $table (type $none) (i32.const 0))", "indirect call type mismatch"),
+        ("(call_indirect $table (type $none) (i32.const 1))", "uninitialized"),
+        ("(call_indirect $table (type $none) (i32.const 2))", "out of bounds"),
+        ("(call_indirect $table (type $none) (i32.const -1))", "out of bounds"),
+    ] {
+        assert_trap(&poison_failure_of(&Wat { functions, poison, ..HONEST }), reason);
+    }
+}
+
+#[test]
+fn nothing_to_tell_the_time_or_others_by() {
+    // What it would take to time a scan, to remember something outside, or to tell anybody: none of it is there.
+    for (module, name, what) in [
+        ("env", "now", "(func (result i64))"),
+        ("env", "clock", "(global (mut i64))"),
+        ("env", "random", "(func (param i32 i32))"),
+        ("env", "log", "(func (param i32 i32))"),
+        ("env", "table", "(table 1 funcref)"),
+        ("wasi_snapshot_preview1", "clock_time_get", "(func (param i32 i64 i32) (result i32))"),
+        ("wasi_snapshot_preview1", "random_get", "(func (param i32 i32) (result i32))"),
+        ("wasi_snapshot_preview1", "fd_write", "(func (param i32 i32 i32 i32) (result i32))"),
+    ] {
+        let text = format!(r#"(module {} {} (import "{module}" "{name}" {what}))"#, HONEST.section, HONEST.imports);
+        let error = load_error(&wat::parse_str(text).expect("good WAT"));
+        assert!(matches!(&error, LoadError::Import(found) if *found == format!("{module}.{name}")), "{error:?}");
+    }
+    // A counter in memory that another thread turns is a clock as well.
+    let shared = r#"(import "env" "memory" (memory 24 24 shared))"#;
+    let error = load_error(&Wat { imports: shared, ..HONEST }.bytes());
+    assert!(matches!(error, LoadError::Import(_) | LoadError::NotAModule(_)), "{error:?}");
+    // And what is shipped asks for its memory alone.
+    let engine = wasmtime::Engine::default();
+    let shipped = wasmtime::Module::new(&engine, tamis_host::default_module()).expect("a good module");
+    let imports: Vec<_> =
+        shipped.imports().map(|import| (import.module().to_owned(), import.name().to_owned())).collect();
+    assert_eq!(imports, [("env".to_owned(), "memory".to_owned())]);
+}
+
+#[test]
+fn texts_made_to_be_slow() {
+    // Through the sandbox and by its clock; `tests/adversarial.rs` counts the work of each.
+    let mut neighbour = Neighbour::new();
+    let mut judged = Vec::new();
+    for shape in shapes() {
+        let filter = Filter::new(tamis_tests::runtime(), blocking_parts(shape.pack())).expect("it starts");
+        let mut worker = filter.worker().expect("a worker");
+        for family in &FAMILIES {
+            let text = family.text(&shape, 1, 64 << 10);
+            worker.scan(&[Message { text: &text, ..Message::default() }], &mut judged);
+            assert_eq!(judged[0].failure, None, "{family:?} against {shape:?}");
+        }
+    }
+    neighbour.assert_judges();
+}
+
+#[test]
+fn the_same_bits_on_every_machine() {
+    // What an addition makes of a NaN differs between processors, unless it is made the same.
+    let poison = "(if (i32.ne (i32.reinterpret_f32
+            (f32.add (f32.reinterpret_i32 (i32.const 0xFFA00001)) (f32.const 1))) (i32.const 0x7FC00000))
+        (then (unreachable)))
+        (if (i64.ne (i64.reinterpret_f64
+            (f64.mul (f64.reinterpret_i64 (i64.const 0xFFF4000000000001)) (f64.const 1))) (i64.const 0x7FF8000000000000))
+        (then (unreachable)))";
+    for one in judge(&Wat { poison, ..HONEST }) {
+        assert_eq!((one.verdict.action, one.failure), (Action::Allow, None));
+    }
+    // Operations that may answer one way here and another way there are not to be had.
+    for functions in [
+        "(func (drop (i8x16.relaxed_swizzle (v128.const i64x2 0 0) (v128.const i64x2 0 0))))",
+        "(func (drop (f32x4.relaxed_madd (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0))))",
+        "(func (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1))))",
+    ] {
+        let error = load_error(&Wat { functions, ..HONEST }.bytes());
+        assert!(matches!(error, LoadError::NotAModule(_)), "{functions}: {error:?}");
+    }
 }
 
 #[test]

@@ -92,6 +92,33 @@ fn a_record_says_what_was_decided_and_not_what_was_said() {
     }
 }
 
+/// What reads the log may go by the order of the keys: it is part of the format.
+#[track_caller]
+fn assert_keys(folder: &Path, class: LogClass, keys: &[&str]) {
+    let mut out = Vec::new();
+    export(folder, class, "", "9999", None, &mut out).expect("a log");
+    let text = String::from_utf8(out).expect("UTF-8");
+    let line = text.lines().next().expect("a record");
+    let record: serde_json::Map<String, Value> = serde_json::from_str(line).expect("JSON");
+    assert_eq!(record.len(), keys.len(), "{line}");
+    let mut rest = line.strip_prefix('{').expect("an object");
+    for key in keys {
+        // Values of the keys between hold objects of their own, so the next one is looked for, and in this order.
+        let at = rest.find(&format!("\"{key}\":"));
+        rest = &rest[at.unwrap_or_else(|| panic!("no `{key}` in its place in {line}"))..];
+    }
+}
+
+#[test]
+fn the_keys_of_a_record_keep_their_order() {
+    let folder = Folder::new();
+    write_poison(&LogConfig::new(&folder.0), trapping_parts(), &["!zorkblat"]);
+    let keys = "v kind ts host generation bundle pack module_sha256 side failure reason action msg lost retention prev";
+    assert_keys(&folder.0, LogClass::Quarantine, &keys.split(' ').collect::<Vec<_>>());
+    let keys = "v kind ts host generation bundle pack msg actor hits decision failure strikes lost retention prev";
+    assert_keys(&folder.0, LogClass::Decision, &keys.split(' ').collect::<Vec<_>>());
+}
+
 /// The messages of every clause: what is found, and what is done, is kept.
 #[test]
 fn every_category_leaves_its_record() {

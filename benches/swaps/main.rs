@@ -261,18 +261,18 @@ impl<'m> Load<'m> {
         let mut worker = self.filter.worker().unwrap_or_else(|error| panic!("{error}"));
         let mut answers = Vec::new();
         let mut waited = Waited::new();
-        let (mut newest, mut waited_before) = (worker.generation().number(), waited.so_far());
+        let mut newest = worker.generation().number();
         for (batch, &expected) in self.messages.chunks(BATCH_MESSAGES_MAX).zip(self.expected).cycle() {
             let (began_in, oldest) = (phase.load(Ordering::SeqCst), self.filter.generation().number());
             if began_in == END {
                 break;
             }
+            // What was waited for between two batches is not part of either.
+            let waited_before = waited.so_far();
             let start = Instant::now();
             worker.scan(batch, &mut answers);
             let time = start.elapsed();
-            let waited_after = waited.so_far();
-            let own = time.saturating_sub(waited_after.saturating_sub(waited_before));
-            waited_before = waited_after;
+            let own = time.saturating_sub(waited.so_far().saturating_sub(waited_before));
 
             let generation = answers[0].generation;
             assert!(generation >= oldest.max(newest), "{generation} judged, {newest} had judged before");

@@ -5,11 +5,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tamis_guest::{Pack, PackBytes};
-use wasm_encoder::{ConstExpr, DataSection, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoder};
+use wasm_encoder::{
+    ConstExpr, Encode as _, ExportKind, ExportSection, MemorySection, MemoryType, Module as Encoder, SectionId,
+};
 use wasmtime::Engine;
 
 use crate::LoadError;
 
+/// Number and length of a section, at most.
+const SECTION_HEAD_BYTES_MAX: usize = 6;
 /// Bytes of a WebAssembly page.
 pub(crate) const PAGE: u64 = 64 << 10;
 
@@ -77,12 +81,21 @@ impl PackImage {
         memories.memory(MemoryType { minimum, maximum: None, memory64: false, shared: false, page_size_log2: None });
         let mut exports = ExportSection::new();
         exports.export("memory", ExportKind::Memory, 0);
-        let mut data = DataSection::new();
-        let address = i32::from_le_bytes((PackImage::address(pages) as u32).to_le_bytes());
-        data.active(0, &ConstExpr::i32_const(address), self.bytes.iter().copied());
         let mut module = Encoder::new();
-        module.section(&memories).section(&exports).section(&data);
-        wasmtime::Module::from_binary(engine, module.as_slice())
-            .map_err(|error| LoadError::Sandbox(format!("{error:#}")))
+        module.section(&memories).section(&exports);
+        let mut module = module.finish();
+        // One segment, written here: an encoder would copy the pack twice on its way.
+        let mut head = Vec::new();
+        1u32.encode(&mut head);
+        0u32.encode(&mut head);
+        let address = i32::from_le_bytes((PackImage::address(pages) as u32).to_le_bytes());
+        ConstExpr::i32_const(address).encode(&mut head);
+        self.bytes.len().encode(&mut head);
+        module.reserve_exact(head.len() + self.bytes.len() + SECTION_HEAD_BYTES_MAX);
+        module.push(SectionId::Data.into());
+        (head.len() + self.bytes.len()).encode(&mut module);
+        module.extend_from_slice(&head);
+        module.extend_from_slice(&self.bytes);
+        wasmtime::Module::from_binary(engine, &module).map_err(|error| LoadError::Sandbox(format!("{error:#}")))
     }
 }

@@ -74,7 +74,10 @@ impl Watcher {
                 match reload(&filter, &sources, &defaults) {
                     Ok(None) => {}
                     Ok(Some(event)) => on_event(event),
-                    Err(error) => on_event(WatchEvent::Refused(error)),
+                    Err(error) => {
+                        tracing::warn!("a change was refused: {error}");
+                        on_event(WatchEvent::Refused(error));
+                    }
                 }
             }
         };
@@ -98,5 +101,6 @@ fn reload(filter: &Filter, sources: &Sources, defaults: &Defaults) -> Result<Opt
     }
     let terms = next.pack.pack().terms_count();
     let generation = filter.swap(next)?;
+    tracing::info!(generation, terms, "changed files judge from here on");
     Ok(Some(WatchEvent::Swapped { generation, terms, warnings }))
 }

@@ -193,9 +193,32 @@ pub(crate) struct CheckArgs {
     /// Judge each file as one upload of up to 4 GiB of text, not line by line
     #[arg(long, conflicts_with = "log")]
     pub(crate) uploads: bool,
+    #[command(flatten)]
+    pub(crate) trace: TraceArgs,
     /// Files of messages; `-` or none is standard input
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
+}
+
+/// What the host tells of its own work, on standard error.
+#[derive(Clone, Debug, Default, ArgGroup)]
+pub(crate) struct TraceArgs {
+    /// Tell what the host does: `error`, `warn`, `info`, `debug`, or by part, such as `info,tamis_host::bundle=debug`.
+    /// Without it, what `RUST_LOG` says, or warnings that are shown nowhere else
+    #[arg(long, value_name = "LEVEL")]
+    pub(crate) trace: Option<String>,
+    /// How to tell it
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(crate) trace_format: TraceFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum TraceFormat {
+    /// For people
+    #[default]
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 /// Signed bundles instead of files. With these there is no way past the signature.
@@ -345,5 +368,5 @@ Keys of --format json:
                           the border
   border_call_ns          what a call with one such message costs more
   worker_memory_bytes     linear memory of one worker, the shared pack included
-  pss_1_worker_bytes, pss_8_workers_bytes
+  pss_1_worker_bytes, pss_2_workers_bytes, pss_8_workers_bytes
                           memory of the process, shared pages counted once (Linux)";

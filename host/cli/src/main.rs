@@ -11,6 +11,7 @@ mod log;
 mod model;
 mod serve;
 mod text;
+mod trace;
 
 use std::io::ErrorKind;
 use std::process::ExitCode;

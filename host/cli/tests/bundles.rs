@@ -262,34 +262,275 @@ fn a_module_that_takes_for_ever_to_check_is_killed() {
     assert_eq!(refusal.code(), "slow", "{refusal}");
 }
 
+/// A filter module that keeps to the boundary and to every limit of size, and that takes minutes to compile.
+fn compile_bomb() -> Vec<u8> {
+    use wasm_encoder::{
+        CodeSection, CustomSection, EntityType, ExportKind, ExportSection, Function, FunctionSection, ImportSection,
+        MemoryType, Module, TypeSection, ValType,
+    };
+    const FUNCTIONS: u32 = 30;
+    let mut types = TypeSection::new();
+    types.ty().function([], [ValType::I64]);
+    types.ty().function([ValType::I32; 3], [ValType::I32]);
+    types.ty().function([ValType::I32; 2], [ValType::I32]);
+    let mut imports = ImportSection::new();
+    let memory = MemoryType { minimum: 24, maximum: None, memory64: false, shared: false, page_size_log2: None };
+    imports.import("env", "memory", EntityType::Memory(memory));
+    let (mut functions, mut exports, mut code) = (FunctionSection::new(), ExportSection::new(), CodeSection::new());
+    for (number, name) in (0..).zip(["tamis_areas", "tamis_init", "tamis_scan"]) {
+        functions.function(number);
+        exports.export(name, ExportKind::Func, number);
+        let mut function = Function::new([]);
+        function.instructions().unreachable().end();
+        code.function(&function);
+    }
+    for _ in 0..FUNCTIONS {
+        functions.function(2);
+        // Two thousand values that all live to the end, from loop to loop.
+        let mut function = Function::new([(1_990, ValType::I32)]);
+        let mut body = function.instructions();
+        for at in 0..30_000_u32 {
+            let local = |step: u32| 2 + (at.wrapping_mul(step) % 1_990);
+            body.loop_(wasm_encoder::BlockType::Empty);
+            body.local_get(local(7)).local_get(local(13)).i32_add().local_tee(local(29)).br_if(0).end();
+        }
+        body.local_get(5).end();
+        code.function(&function);
+    }
+    let mut module = Module::new();
+    module.section(&CustomSection {
+        name: "tamis_abi".into(),
+        data: (&tamis_guest::wire::ABI_VERSION.to_le_bytes()).into(),
+    });
+    module.section(&types).section(&imports).section(&functions).section(&exports).section(&code);
+    module.finish()
+}
+
+#[test]
+fn a_module_that_takes_for_ever_to_compile_is_killed() {
+    use tamis_host::bundle::{Admission, AdmissionProcess, Offer, Refusal, Trust, Updater, UpdaterConfig};
+    use tamis_host::{Runtime, RuntimeConfig};
+
+    let publisher = Publisher::new();
+    let good = publisher.bundle(1, "zorkblat", &[]);
+    let module = publisher.0.write("bomb.wasm", compile_bomb());
+    let bomb = publisher.bundle(2, "zorkblat", &["--module", &module]);
+    let runtime = Runtime::new(RuntimeConfig::default().module_cache(Path::new(&publisher.path("cache")))).unwrap();
+    let (policy, _) =
+        tamis_guest::compile::PolicySource::parse("policy.toml", include_str!("../../../wordlists/policy.toml"));
+    let pack = tamis_guest::compile::compile_terms("terms", "none").0;
+    let defaults = tamis_host::Defaults {
+        module: runtime.module(tamis_host::default_module()).unwrap(),
+        pack: runtime.pack(pack).unwrap(),
+        policy: policy.unwrap(),
+    };
+    let mut process = AdmissionProcess::new(env!("CARGO_BIN_EXE_tamis"), ["admit".into()]);
+    process.wall_time(Duration::from_secs(6));
+    let mut admission = Admission::default();
+    admission.message_budget(Duration::from_secs(1)).process(process);
+    let trust = Trust::parse(&fs::read_to_string(publisher.path("trust.toml")).unwrap()).unwrap();
+    let config = UpdaterConfig { name: "prod".to_owned(), trust, state: publisher.path("state").into(), admission };
+    let (mut updater, _) = Updater::start(&runtime, config, defaults).unwrap();
+    let offer = updater.offer(&fs::read(good).unwrap()).unwrap();
+    assert!(matches!(offer, Offer::Swapped { .. }), "{offer:?}");
+
+    let start = Instant::now();
+    let refusal = updater.offer(&fs::read(bomb).unwrap()).unwrap_err();
+    assert!(matches!(&refusal, Refusal::Worker(why) if why.contains("killed") || why.contains("limit")), "{refusal}");
+    assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    // The one before goes on, nothing of the other is kept, and the next one is taken.
+    assert_eq!(updater.active().unwrap().manifest().sequence, 1);
+    assert_eq!(fs::read_dir(publisher.path("state/bundles")).unwrap().count(), 1);
+    let next = publisher.bundle(3, "grimblewort", &[]);
+    let offer = updater.offer(&fs::read(next).unwrap()).unwrap();
+    assert!(matches!(offer, Offer::Swapped { .. }), "{offer:?}");
+}
+
+/// What the host has on disk: names, sizes and times of its files. It changes with each step of a load.
+fn on_disk(folder: &str) -> Vec<(String, u64, Option<std::time::SystemTime>)> {
+    let folders = [folder.to_owned(), format!("{folder}/bundles")];
+    let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+    let mut files: Vec<_> = entries
+        .filter_map(|entry| {
+            let metadata = entry.metadata().ok().filter(fs::Metadata::is_file)?;
+            Some((entry.path().to_string_lossy().into_owned(), metadata.len(), metadata.modified().ok()))
+        })
+        .collect();
+    files.sort();
+    files
+}
+
 #[test]
 fn killed_at_any_point_it_starts_with_the_last_good_bundle() {
+    const ROUNDS: u32 = 30;
     let publisher = Publisher::new();
     publisher.publish(1, "zorkblat zero");
     let mut host = Host::start(&publisher);
-    host.judge_until("a zorkblat zero", true);
-    let mut newest = 1;
-    for round in 0..24_u64 {
-        // Killed from 0 to 230 ms after the next bundle is there: before, while and after it is loaded.
+    let load_time = host.judge_until("a zorkblat zero", true).max(Duration::from_millis(100));
+    let (mut newest, mut before, mut kept) = (1, "zorkblat zero", [0, 0]);
+    let terms = ["zorkblat one", "zorkblat two", "zorkblat six", "zorkblat ten"];
+    let all = format!("a zorkblat zero {}", terms.join(" "));
+    for round in 0..ROUNDS {
         newest += 1;
-        let term = format!("zorkblat {}", ["one", "two", "six", "ten"][round as usize % 4]);
-        publisher.publish(newest, &term);
-        thread::sleep(Duration::from_millis(10 * round));
+        let term = terms[round as usize % terms.len()];
+        let disk = on_disk(&publisher.path("state"));
+        publisher.publish(newest, term);
+        if round % 2 == 0 {
+            // After a time: before the load, at every stage of it, and after it.
+            thread::sleep(load_time * round / ROUNDS * 2);
+        } else {
+            // At a step on the disk: the bundle begun, written, renamed, the mark begun, written, renamed.
+            let (mut last, start) = (disk, Instant::now());
+            for _ in 0..=(round / 2) % 6 {
+                let now = loop {
+                    let now = on_disk(&publisher.path("state"));
+                    if now != last || start.elapsed() > Duration::from_secs(5) {
+                        break now;
+                    }
+                };
+                last = now;
+            }
+        }
         host.kill();
-        // Started without a source, it must have kept a good one: this or the one before.
+        // Started without a source, it must have kept a good one: this or the one before, and none else.
         let hidden = publisher.path("hidden");
         fs::rename(publisher.path("published"), &hidden).unwrap();
         let mut alone = Host::start(&publisher);
-        let verdict = alone.judge("a zorkblat zero zorkblat one zorkblat two zorkblat six zorkblat ten");
-        assert_eq!(verdict["matches"].as_array().unwrap().len(), 1, "round {round}: {verdict}");
+        let verdict = alone.judge(&all);
+        let matches = verdict["matches"].as_array().unwrap();
+        assert_eq!(matches.len(), 1, "round {round}: {verdict}");
+        let found = matches[0]["term"].as_str().unwrap();
+        assert!(found == term || found == before, "round {round}: `{found}` judges after {before} and {term}");
+        kept[usize::from(found == term)] += 1;
         alone.end();
+        let verified = output(&["log", "verify", &publisher.path("log")]);
+        assert!(verified.status.success(), "round {round}: {}", stderr(&verified));
         fs::rename(&hidden, publisher.path("published")).unwrap();
         host = Host::start(&publisher);
         host.judge_until(&format!("a {term}"), true);
+        before = term;
     }
+    assert!(kept[0] > 0 && kept[1] > 0, "killed on one side of the load only: {kept:?}");
+    // None of it left anything lying about.
+    let left = fs::read_dir(publisher.path("state/bundles")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.collect();
+    assert!(left.len() <= 3 && left.iter().all(|name| name.to_string_lossy().ends_with(".tamis")), "{left:?}");
+    // And none of the old ones comes back.
     host.kill();
+    fs::copy(publisher.path("published/prod-2.tamis"), publisher.path("published/prod.tamis")).unwrap();
+    let mut host = Host::start(&publisher);
+    assert_eq!(host.judge(&all)["matches"][0]["term"], before);
+    assert!(fs::read_to_string(&host.said).unwrap().contains("which ran here before"));
+    host.end();
     let verified = output(&["log", "verify", &publisher.path("log")]);
     assert!(verified.status.success(), "{}", stderr(&verified));
+}
+
+/// A made-up word for each number.
+fn word(mut number: u32) -> String {
+    let mut word = String::new();
+    for _ in 0..4 {
+        word.push(char::from(b"bdfgklmnprstvz"[number as usize % 14]));
+        number /= 14;
+        word.push(char::from(b"aeiou"[number as usize % 5]));
+        number /= 5;
+    }
+    word
+}
+
+/// Says how long it takes, and demands no time: that is a matter of the machine.
+#[test]
+fn a_small_change_of_a_long_list_is_soon_judged_by() {
+    const TERMS: u32 = 100_000;
+    const ROUNDS: u32 = 20;
+    let publisher = Publisher::new();
+    let all: Vec<String> = (0..TERMS).map(word).collect();
+    let all = all.join("\n");
+    let side = publisher.path("side");
+    fs::create_dir_all(publisher.path("published")).unwrap();
+    let publish = |sequence: u64, more: &str| {
+        let file = publisher.bundle(sequence, &format!("{all}\n{more}"), &[]);
+        run(&["bundle", "publish", &file, "--to", &side]);
+        let mut names: Vec<_> = fs::read_dir(&side).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_by_key(|name| name == "prod.tamis");
+        for name in &names {
+            fs::copy(Path::new(&side).join(name), publisher.path(&format!("{}.new", name.to_string_lossy()))).unwrap();
+        }
+        let start = Instant::now();
+        for name in &names {
+            let name = name.to_string_lossy();
+            fs::rename(publisher.path(&format!("{name}.new")), publisher.path(&format!("published/{name}"))).unwrap();
+        }
+        start
+    };
+    publish(1, "zorkblat");
+    let mut host = Host::start(&publisher);
+    host.judge_until("a zorkblat", true);
+    let mut times = Vec::new();
+    for (round, sequence) in (0..ROUNDS).zip(2..) {
+        let new: Vec<String> = (0..15).map(|n| format!("zork{}blat", word(round * 15 + n))).collect();
+        assert_eq!(host.judge(&format!("a {}", new[0]))["matches"], serde_json::json!([]), "found already");
+        let start = publish(sequence, &new.join("\n"));
+        host.judge_until(&format!("a {}", new[0]), true);
+        times.push(start.elapsed().as_millis());
+    }
+    let bytes = |name: &str| fs::metadata(publisher.path(&format!("side/{name}"))).unwrap().len();
+    let changes = fs::read_dir(&side).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
+    let changes: Vec<u64> = changes.filter(|name| name.contains(".from-")).map(|name| bytes(&name)).collect();
+    assert!(changes.len() == ROUNDS as usize && changes.iter().all(|&bytes| bytes < 2_000), "{changes:?}");
+    host.end();
+    times.sort_unstable();
+    let (best, middle, worst) = (times[0], times[times.len() / 2], times[times.len() - 1]);
+    eprintln!(
+        "from the published file to the first message: {best} ms at best, {middle} in the middle, {worst} at worst"
+    );
+}
+
+#[test]
+fn what_the_host_does_is_told_as_asked() {
+    let publisher = Publisher::new();
+    publisher.publish(1, "zorkblat");
+    let said = |more: &[&str], variable: &str| {
+        let args = [publisher.check_args(), more.iter().map(ToString::to_string).collect()].concat();
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let mut command = tamis(&args);
+        command.env_remove("RUST_LOG");
+        if !variable.is_empty() {
+            command.env("RUST_LOG", variable);
+        }
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(b"a zorkblat\n").unwrap();
+        stderr(&child.wait_with_output().unwrap())
+    };
+    // A first start takes the bundle, and says so once, to people.
+    let plain = said(&[], "");
+    assert_eq!(plain.matches("judges from here on").count(), 1, "{plain}");
+    assert!(!plain.contains("INFO") && !plain.contains("tamis_host"), "{plain}");
+
+    publisher.publish(2, "zorkblat");
+    let text = said(&["--trace", "info"], "");
+    let line = text.lines().find(|line| line.contains(" INFO tamis_host::bundle::follow: ")).expect(&text);
+    assert!(line.contains("a bundle judges from here on") && line.contains("sequence=2"), "{text}");
+    assert!(!text.contains("DEBUG"), "{text}");
+
+    publisher.publish(3, "zorkblat");
+    let json = said(&["--trace", "tamis_host::bundle=debug", "--trace-format", "json"], "error");
+    let events: Vec<Value> = json.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let has =
+        |message: &str, key: &str| events.iter().any(|event| event["message"] == message && event[key].is_number());
+    assert!(has("a bundle has passed", "ms") && has("a pack is taken in", "bytes"), "{json}");
+    assert!(has("a bundle judges from here on", "sequence"), "{json}");
+
+    // Warnings come without being asked for, and once.
+    fs::write(publisher.path("published/prod.tamis"), "nonsense").unwrap();
+    let refused = said(&[], "no such level");
+    assert_eq!(refused.matches("not a bundle").count(), 1, "{refused}");
+    let refused = said(&[], "warn");
+    assert!(
+        refused.contains(" WARN tamis_host::bundle::follow: ") && refused.contains("code=\"malformed\""),
+        "{refused}"
+    );
+    fails(&["check", "--trace", "loud"], "`loud` is no level");
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! What a verified bundle must pass before it may judge: its lists compile, its module starts, its own tests
 //! hold, hostile messages do no harm, and it is fast enough. All of it in sandboxes of its own.
 
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tamis_guest::compile::{Diagnostic, PolicySource};
 use tamis_guest::{Message, Pack, Verdict};
 
+use crate::bundle::content::Compiled;
 use crate::bundle::emergency::with_modes;
 use crate::bundle::{AdmissionProcess, Content, PartKind, Refusal, Verified};
 use crate::{Defaults, Filter, Judged, LoadError, Module, PackImage, Parts, Runtime, Worker};
@@ -80,6 +82,14 @@ impl Default for Admission {
     }
 }
 
+/// What the checking process is told.
+pub(crate) struct Request {
+    pub(crate) admission: Admission,
+    /// How many terms the signer counted.
+    pub(crate) terms: u64,
+    pub(crate) content: Content,
+}
+
 /// What the checks found.
 #[derive(Clone, Debug)]
 pub struct AdmissionReport {
@@ -116,20 +126,42 @@ impl Admission {
         self
     }
 
-    /// What the checking process is told.
-    pub(crate) fn request(&self, bundle: &[u8]) -> Vec<u8> {
+    /// Tells the checking process what to check.
+    pub(crate) fn write_request(&self, content: &Content, terms: u64, out: &mut impl Write) -> io::Result<()> {
         let nanos = u64::try_from(self.message_budget.as_nanos()).unwrap_or(u64::MAX);
-        [&nanos.to_le_bytes()[..], &(self.hostile_bytes as u64).to_le_bytes(), bundle].concat()
+        for number in [nanos, self.hostile_bytes as u64, terms] {
+            out.write_all(&number.to_le_bytes())?;
+        }
+        for (kind, bytes) in &content.parts {
+            out.write_all(&[*kind as u8])?;
+            out.write_all(&(bytes.len() as u64).to_le_bytes())?;
+            out.write_all(bytes)?;
+        }
+        out.flush()
     }
 
-    /// What [`request`](Admission::request) wrote.
-    pub(crate) fn read_request(request: &[u8]) -> Result<(Admission, &[u8]), Refusal> {
+    /// What [`write_request`](Admission::write_request) wrote.
+    pub(crate) fn read_request(request: &[u8]) -> Result<Request, Refusal> {
         let cut = || Refusal::Malformed("the request is cut short".to_owned());
-        let (nanos, rest) = request.split_first_chunk::<8>().ok_or_else(cut)?;
-        let (hostile_bytes, bundle) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-        let hostile_bytes = usize::try_from(u64::from_le_bytes(*hostile_bytes)).map_err(|_| cut())?;
-        let message_budget = Duration::from_nanos(u64::from_le_bytes(*nanos));
-        Ok((Admission { message_budget, hostile_bytes, process: None }, bundle))
+        let number = |rest: &mut &[u8]| {
+            let (bytes, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
+            *rest = after;
+            Ok::<_, Refusal>(u64::from_le_bytes(*bytes))
+        };
+        let mut rest = request;
+        let message_budget = Duration::from_nanos(number(&mut rest)?);
+        let hostile_bytes = usize::try_from(number(&mut rest)?).map_err(|_| cut())?;
+        let terms = number(&mut rest)?;
+        let mut content = Content::default();
+        while let Some((&kind, after)) = rest.split_first() {
+            rest = after;
+            let kind = PartKind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or_else(cut)?;
+            let length = usize::try_from(number(&mut rest)?).map_err(|_| cut())?;
+            let (bytes, after) = rest.split_at_checked(length).ok_or_else(cut)?;
+            content.parts.push((kind, bytes.to_vec()));
+            rest = after;
+        }
+        Ok(Request { admission: Admission { message_budget, hostile_bytes, process: None }, terms, content })
     }
 
     /// Compiles a verified bundle and puts it to the test. `known` are modules compiled before; one with the
@@ -148,12 +180,18 @@ impl Admission {
         let Some(process) = &self.process else {
             return self.check_content(runtime, content, Some(terms), defaults, known);
         };
-        let (pack, report) = process.check(runtime, &verified.whole().encode(), self)?;
+        // A module that is new here is compiled over there first.
+        let is_known = |module: &&&Module| content.part(PartKind::Module) == Some(module.wasm());
+        let module = match content.part(PartKind::Module) {
+            Some(_) => known.iter().find(is_known).copied(),
+            None => Some(&defaults.module),
+        };
+        let (pack, report) = process.check(runtime, content, terms, self, module)?;
         if report.terms as u64 != terms {
             return Err(Refusal::Terms { stated: terms, found: report.terms as u64 });
         }
         // Compiled by that process, so it is in the cache if there is one.
-        let module = find_module(runtime, content, defaults, known)?;
+        let module = find_module(runtime, content, &defaults.module, known)?;
         let policy = content.policy()?;
         Ok((assemble(module, pack, policy.as_ref().unwrap_or(&defaults.policy)), report))
     }
@@ -168,13 +206,27 @@ impl Admission {
         defaults: &Defaults,
         known: &[&Module],
     ) -> Result<(Parts, AdmissionReport), Refusal> {
-        let compiled = content.compile()?;
-        let pack = runtime.pack(compiled.pack)?;
-        let policy = compiled.policy.as_ref().unwrap_or(&defaults.policy);
-        if !policy.protected().is_in(&pack.pack()) {
+        let Compiled { pack, policy, warnings } = content.compile()?;
+        let compiled = Compiled { pack: runtime.pack(pack)?, policy, warnings };
+        let module = find_module(runtime, content, &defaults.module, known)?;
+        self.test_compiled(runtime, content, compiled, terms_stated, &defaults.policy, module)
+    }
+
+    /// The second half of [`check_content`](Admission::check_content), once the lists are compiled.
+    pub(crate) fn test_compiled(
+        &self,
+        runtime: &Runtime,
+        content: &Content,
+        compiled: Compiled<PackImage>,
+        terms_stated: Option<u64>,
+        default_policy: &PolicySource,
+        module: Module,
+    ) -> Result<(Parts, AdmissionReport), Refusal> {
+        let policy = compiled.policy.as_ref().unwrap_or(default_policy);
+        if !policy.protected().is_in(&compiled.pack.pack()) {
             return Err(LoadError::Unprotected.into());
         }
-        let parts = assemble(find_module(runtime, content, defaults, known)?, pack, policy);
+        let parts = assemble(module, compiled.pack, policy);
         let mut report = self.test(runtime, &parts, terms_stated, &content.tests()?)?;
         report.warnings = compiled.warnings;
         Ok((parts, report))
@@ -221,19 +273,19 @@ impl Admission {
 }
 
 /// The module of the content: one that is compiled already, if it is known.
-fn find_module(
+pub(crate) fn find_module(
     runtime: &Runtime,
     content: &Content,
-    defaults: &Defaults,
+    default: &Module,
     known: &[&Module],
 ) -> Result<Module, Refusal> {
-    let Some(wasm) = content.part(PartKind::Module) else { return Ok(defaults.module.clone()) };
+    let Some(wasm) = content.part(PartKind::Module) else { return Ok(default.clone()) };
     let module = match known.iter().find(|module| module.wasm() == wasm) {
         Some(module) => (*module).clone(),
         None => runtime.module(wasm)?,
     };
     // What stands beside is the operator's choice on this host, not that of a bundle.
-    Ok(module.with_sides_of(&defaults.module))
+    Ok(module.with_sides_of(default))
 }
 
 fn assemble(module: Module, pack: PackImage, policy: &PolicySource) -> Parts {

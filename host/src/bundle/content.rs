@@ -26,9 +26,9 @@ pub struct Content {
     pub(crate) parts: Vec<(PartKind, Vec<u8>)>,
 }
 
-/// Lists and policy, compiled.
-pub(crate) struct Compiled {
-    pub(crate) pack: Vec<u8>,
+/// Lists and policy, compiled; the pack as bytes, or checked.
+pub(crate) struct Compiled<P> {
+    pub(crate) pack: P,
     pub(crate) policy: Option<PolicySource>,
     pub(crate) warnings: Vec<Diagnostic>,
 }
@@ -66,7 +66,7 @@ impl Content {
     }
 
     /// Compiles lists and policy.
-    pub(crate) fn compile(&self) -> Result<Compiled, Refusal> {
+    pub(crate) fn compile(&self) -> Result<Compiled<Vec<u8>>, Refusal> {
         let files = self.files()?;
         let is_taxonomy = |file: &&TextFile| file.path == "taxonomy.toml";
         let taxonomy = files.iter().find(is_taxonomy).ok_or(Refusal::Malformed("no taxonomy.toml".to_owned()))?;

@@ -55,7 +55,12 @@ impl Source {
         match self {
             Source::Folder(folder) => {
                 let _ = last;
-                file_stamp(&folder.join(whole_name(name)))
+                let stamp = file_stamp(&folder.join(whole_name(name)))?;
+                if stamp.is_none() && !folder.is_dir() {
+                    let reason = "there is no such folder; `tamis bundle publish --to` makes it".to_owned();
+                    return Err(Refusal::Fetch { from: folder.display().to_string(), reason });
+                }
+                Ok(stamp)
             }
             #[cfg(feature = "http")]
             Source::Http(address) => http::stamp(&format!("{address}/{}", whole_name(name)), last),
@@ -73,8 +78,21 @@ impl Source {
     }
 
     /// The emergency file, `NAME.emergency.json`; `None` if the source has none.
-    pub(crate) fn emergency(&self, name: &str) -> Option<Vec<u8>> {
-        self.read(&format!("{name}.emergency.json")).ok()
+    pub(crate) fn emergency(&self, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
+        let file = format!("{name}.emergency.json");
+        match self {
+            Source::Folder(folder) if file_stamp(&folder.join(&file))?.is_none() => Ok(None),
+            Source::Folder(_) => self.read(&file).map(Some),
+            // A server that does not answer is told of where the bundle is asked for.
+            #[cfg(feature = "http")]
+            Source::Http(_) => Ok(self.read(&file).ok()),
+        }
+    }
+
+    /// Whether to ask it may take long, whoever answers.
+    #[must_use]
+    pub fn is_remote(&self) -> bool {
+        !matches!(self, Source::Folder(_))
     }
 
     fn read(&self, file: &str) -> Result<Vec<u8>, Refusal> {
@@ -154,6 +172,8 @@ mod http {
 
     /// How long one request may take.
     const TIMEOUT: Duration = Duration::from_secs(30);
+    /// How long a server may take to be there, and to begin its answer.
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     fn agent() -> Agent {
         let config = Agent::config_builder()
@@ -161,6 +181,8 @@ mod http {
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .timeout_global(Some(TIMEOUT))
+            .timeout_connect(Some(PATIENCE))
+            .timeout_recv_response(Some(PATIENCE))
             .user_agent("tamis");
         config.build().into()
     }

@@ -14,8 +14,10 @@ const FORMAT_VERSION: u32 = 1;
 pub const BUNDLE_BYTES_MAX: usize = 256 << 20;
 const SIGNATURES_MAX: usize = 16;
 const SIGNATURE_BYTES_MAX: usize = 2 << 10;
-/// How hard to deflate, of 10.
+/// How hard to deflate what travels, of 10.
 const LEVEL: u8 = 6;
+/// How hard to deflate what a host keeps for itself.
+const LEVEL_FAST: u8 = 1;
 
 /// A bundle file, taken apart but not yet believed.
 #[derive(Clone, PartialEq, Eq)]
@@ -176,6 +178,11 @@ impl Bundle {
 /// Deflates a part.
 pub(crate) fn pack(bytes: &[u8]) -> Vec<u8> {
     miniz_oxide::deflate::compress_to_vec(bytes, LEVEL)
+}
+
+/// Deflates a part that stays on this machine, in a fraction of the time.
+pub(crate) fn pack_fast(bytes: &[u8]) -> Vec<u8> {
+    miniz_oxide::deflate::compress_to_vec(bytes, LEVEL_FAST)
 }
 
 /// Inflates to at most `bytes_max`; `None` if it would be more, or is not deflated.

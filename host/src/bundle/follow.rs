@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -18,6 +19,8 @@ use crate::{Breakers, LoadError, Trip};
 const PAUSE_MAX: Duration = Duration::from_secs(300);
 /// How often an expired bundle is reported.
 const EXPIRED_EVERY: Duration = Duration::from_secs(3600);
+/// How often the end of the thread is looked for.
+const DROP_POLL: Duration = Duration::from_millis(1);
 /// How often the breakers look.
 const BREAKERS_EVERY: Duration = Duration::from_secs(1);
 
@@ -67,6 +70,8 @@ pub struct Follower {
     wake: Option<mpsc::Sender<()>>,
     notify: Option<notify::RecommendedWatcher>,
     thread: Option<JoinHandle<()>>,
+    /// Set while the thread waits for the source.
+    asking: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Follower {
@@ -95,9 +100,12 @@ impl Follower {
             pause: interval,
             expired_told: None,
             emergency_seen: None,
+            emergency_unread: None,
+            asking: Arc::default(),
             watched: None,
         };
-        Follower { updater: Arc::new(Mutex::new(updater)), work: Some(work), wake: None, notify: None, thread: None }
+        let (asking, updater) = (work.asking.clone(), Arc::new(Mutex::new(updater)));
+        Follower { updater, work: Some(work), wake: None, notify: None, thread: None, asking }
     }
 
     /// Looks once, here: takes the newest bundle if there is one, or says why not, before anything is
@@ -151,14 +159,20 @@ impl Follower {
 }
 
 impl Drop for Follower {
-    /// Waits for the thread: what it is taking is taken and told first.
+    /// Waits for the thread: what it is taking is taken and told first. A server that does not answer is not waited
+    /// for; the thread then ends by itself.
     fn drop(&mut self) {
         self.wake = None;
         self.notify = None;
-        if let Some(thread) = self.thread.take() {
-            // It ends by itself, and callbacks that panic do not end it.
-            let _ = thread.join();
+        let Some(thread) = self.thread.take() else { return };
+        while !thread.is_finished() {
+            if self.asking.load(Ordering::SeqCst) {
+                return;
+            }
+            thread::sleep(DROP_POLL);
         }
+        // Callbacks that panic do not end it.
+        let _ = thread.join();
     }
 }
 
@@ -187,6 +201,10 @@ struct Work {
     pause: Duration,
     expired_told: Option<Instant>,
     emergency_seen: Option<Vec<u8>>,
+    /// Why it could not be read the last time.
+    emergency_unread: Option<String>,
+    /// Set while the source is asked.
+    asking: Arc<AtomicBool>,
     /// What the breakers watch.
     watched: Option<Watched>,
 }
@@ -229,6 +247,14 @@ impl Work {
         }
     }
 
+    /// Asks the source, which may take as long as a server likes.
+    fn ask<T>(&self, ask: impl FnOnce(&Source) -> T) -> T {
+        self.asking.store(self.source.is_remote(), Ordering::SeqCst);
+        let answer = ask(&self.source);
+        self.asking.store(false, Ordering::SeqCst);
+        answer
+    }
+
     /// A callback that panics ends neither this thread nor the updates.
     fn tell(&mut self, event: FollowEvent) {
         let tell = AssertUnwindSafe(|| (self.on_event)(event));
@@ -242,7 +268,21 @@ impl Work {
         if let Err(refusal) = updater.end_emergency(now) {
             self.tell(FollowEvent::Refused(refusal));
         }
-        let Some(bytes) = self.source.emergency(updater.name()) else { return };
+        let bytes = match self.ask(|source| source.emergency(updater.name())) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return,
+            Err(refusal) => {
+                // Told once for as long as it stays so.
+                let why = refusal.to_string();
+                if self.emergency_unread.as_ref() != Some(&why) {
+                    self.emergency_unread = Some(why);
+                    tracing::warn!(code = refusal.code(), "an emergency file cannot be read: {refusal}");
+                    self.tell(FollowEvent::Refused(refusal));
+                }
+                return;
+            }
+        };
+        self.emergency_unread = None;
         if self.emergency_seen.as_ref() == Some(&bytes) || updater.active().is_none() {
             return;
         }
@@ -266,17 +306,17 @@ impl Work {
     #[expect(clippy::type_complexity, reason = "the fields of one event, before the time is known")]
     fn try_newest(&mut self, updater: &mut Updater) -> Result<Option<(u64, u64, usize, Option<Refusal>)>, Refusal> {
         let name = updater.name().to_owned();
-        let stamp = self.source.stamp(&name, self.seen.as_ref())?;
+        let stamp = self.ask(|source| source.stamp(&name, self.seen.as_ref()))?;
         if stamp.is_none() || stamp == self.seen {
             return Ok(None);
         }
         let before = updater.filter().generation();
         let breakers = self.breakers.limited(&updater.breaker_limits());
-        let changes = updater.active().and_then(|active| self.source.changes(&name, active.digest()));
+        let changes = updater.active().and_then(|active| self.ask(|source| source.changes(&name, active.digest())));
         let offered = match changes.map(|changes| updater.offer(&changes)) {
             Some(Ok(offer @ Offer::Swapped { .. })) => Ok(offer),
             // Changes to something else, or old ones: the whole decides.
-            _ => self.source.whole(&name).and_then(|whole| updater.offer(&whole)),
+            _ => self.ask(|source| source.whole(&name)).and_then(|whole| updater.offer(&whole)),
         };
         match offered {
             Ok(Offer::Swapped { generation, report, mark_failed }) => {

@@ -2,9 +2,11 @@
 //! that nothing interrupts from within. The process has limits on memory and time, no environment, and no
 //! files but its pipes and the cache of compiled modules.
 //!
-//! To it: `u64` message budget in ns, `u64` length of the hostile messages, and the bundle. From it: `u8` 0,
-//! the figures of the report as `u64` each, and the pack; or `u8` 1 and the reason as a line with its code
-//! and a text. All numbers little-endian.
+//! To it, `u64` each: message budget in ns, length of the hostile messages, terms that the signer counted; then
+//! for each part of the content `u8` kind, `u64` length, and its bytes. From it, in two steps: as soon as the
+//! lists are compiled `u8` 0, `u64` length of the pack, and the pack, which the host takes in while this goes on
+//! testing; then `u8` 0 and the figures of the report as `u64` each. In place of either `u8` 1 and the reason as a
+//! line with its code and a text. All numbers little-endian.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -15,14 +17,20 @@ use std::time::{Duration, Instant};
 
 use tamis_guest::compile::PolicySource;
 
+use crate::bundle::admit::{Request, find_module};
+use crate::bundle::content::Compiled;
 use crate::bundle::refusal::CODES;
-use crate::bundle::{Admission, AdmissionReport, Bundle, Refusal};
-use crate::{Defaults, PackImage, Runtime, RuntimeConfig};
+use crate::bundle::{Admission, AdmissionReport, Content, Refusal};
+use crate::{LoadError, Module, PackImage, Runtime, RuntimeConfig};
 
 /// How often the parent looks whether the process has ended.
 const POLL: Duration = Duration::from_millis(2);
-/// Longest answer: a pack of the size limit.
-const ANSWER_BYTES_MAX: u64 = 4 << 30;
+/// Largest pack that is taken, in bytes.
+const PACK_BYTES_MAX: u64 = 4 << 30;
+/// What is made room for at once, in bytes: a pack of half a million terms.
+const PACK_BYTES_LIKELY: u64 = 64 << 20;
+/// Longest reason that is taken, in bytes.
+const REASON_BYTES_MAX: u64 = 64 << 10;
 
 /// How the checking process is started, and its limits.
 #[derive(Clone, Debug)]
@@ -56,12 +64,15 @@ impl AdmissionProcess {
         self
     }
 
-    /// Has the bundle checked; returns its pack and what was found.
+    /// Has content checked, of which its signer counted so many terms; returns its pack and what was found.
+    /// `module` is the filter that will use the pack, if it is compiled already.
     pub(crate) fn check(
         &self,
         runtime: &Runtime,
-        bundle: &[u8],
+        content: &Content,
+        terms: u64,
         admission: &Admission,
+        module: Option<&Module>,
     ) -> Result<(PackImage, AdmissionReport), Refusal> {
         let failed = |what: &str, error: io::Error| Refusal::Worker(format!("{what}: {error}"));
         let mut command = Command::new(&self.program);
@@ -70,34 +81,56 @@ impl AdmissionProcess {
         command.arg(runtime.config().module_cache.as_deref().unwrap_or(Path::new("")));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().map_err(|error| failed(&self.program.display().to_string(), error))?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let request = admission.request(bundle);
-        let answer = thread::scope(|scope| {
+        let (start, stdin, stdout) = (Instant::now(), child.stdin.take(), child.stdout.take());
+        let (answer, ended) = thread::scope(|scope| {
             // Each pipe on its own: a process that reads or writes nothing must not hold up its killing.
-            scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(&request)));
-            let reader = scope.spawn(move || {
-                let mut answer = Vec::new();
-                stdout.map_or(Ok(0), |stdout| stdout.take(ANSWER_BYTES_MAX).read_to_end(&mut answer)).map(|_| answer)
+            scope.spawn(move || stdin.map(|mut stdin| admission.write_request(content, terms, &mut stdin)));
+            let reader = scope.spawn(move || match stdout {
+                Some(stdout) => read_answer(runtime, stdout, module),
+                None => Err(cut()),
             });
-            let ended = wait(&mut child, self.wall_time);
-            let answer = reader.join().unwrap_or_else(|_| Err(io::Error::other("no reader")));
-            ended.map(|status| (status, answer))
+            let ended = wait(&mut child, start, self.wall_time, || reader.is_finished());
+            let answer = reader.join().unwrap_or_else(|_| Err(cut()));
+            let ended = match (&answer, ended) {
+                // It has said all that it had to say, and giving back its memory takes a while.
+                (Ok(_), Ok(None)) => child.kill().map(|()| None).map_err(|error| failed("it cannot be ended", error)),
+                (Err(_), Ok(None)) => wait(&mut child, start, self.wall_time, || false),
+                (_, ended) => ended,
+            };
+            (answer, ended)
         });
-        let (status, answer) = answer?;
-        let answer = answer.map_err(|error| failed("no answer", error))?;
-        if !status.success() {
-            return Err(Refusal::Worker(format!("{status}; it broke, or ran into its limit on memory or time")));
+        match ended? {
+            None => runtime.bury(Reaped(child)),
+            Some(status) if !status.success() => {
+                return Err(Refusal::Worker(format!("{status}; it broke, or ran into its limit on memory or time")));
+            }
+            Some(_) => {}
         }
-        read_answer(runtime, &answer)
+        answer
     }
 }
 
-/// Waits for the end, and brings it about if it does not come.
-fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, Refusal> {
-    let start = Instant::now();
+/// A process that was killed, to be collected by whoever drops it.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        // Collected, or it is gone already.
+        let _ = self.0.wait();
+    }
+}
+
+/// Waits for the end, and brings it about if it does not come; `None` if there is nothing to wait for any more.
+fn wait(
+    child: &mut Child,
+    start: Instant,
+    limit: Duration,
+    is_over: impl Fn() -> bool,
+) -> Result<Option<ExitStatus>, Refusal> {
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
+            Ok(Some(status)) => return Ok(Some(status)),
+            Ok(None) if is_over() => return Ok(None),
             Ok(None) if start.elapsed() < limit => thread::sleep(POLL),
             Ok(None) => {
                 // Killed and collected, or it is gone already.
@@ -110,27 +143,69 @@ fn wait(child: &mut Child, limit: Duration) -> Result<ExitStatus, Refusal> {
     }
 }
 
-fn read_answer(runtime: &Runtime, answer: &[u8]) -> Result<(PackImage, AdmissionReport), Refusal> {
-    let cut = || Refusal::Worker("its answer is cut short".to_owned());
-    let (&kind, rest) = answer.split_first().ok_or_else(cut)?;
-    if kind != 0 {
-        let text = String::from_utf8_lossy(rest);
-        let (code, reason) = text.split_once('\n').ok_or_else(cut)?;
-        let code = CODES.into_iter().find(|known| *known == code).unwrap_or("worker");
-        return Err(Refusal::InWorker { code, reason: reason.to_owned() });
+fn cut() -> Refusal {
+    Refusal::Worker("its answer is cut short".to_owned())
+}
+
+/// Reads the answer as it comes: the pack is checked and made ready to be mapped while the other side is testing.
+fn read_answer(
+    runtime: &Runtime,
+    mut answer: impl Read,
+    module: Option<&Module>,
+) -> Result<(PackImage, AdmissionReport), Refusal> {
+    let start = Instant::now();
+    read_kind(&mut answer)?;
+    let bytes = read_number(&mut answer)?;
+    if bytes > PACK_BYTES_MAX {
+        let what = "the pack that the checking process made".to_owned();
+        return Err(Refusal::TooLarge { what, bytes, limit: PACK_BYTES_MAX });
     }
-    let (numbers, pack) = rest.split_at_checked(32).ok_or_else(cut)?;
-    let number = |at: usize| numbers[at * 8..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let compiled = Instant::now();
+    // As much as it says and is likely; of more, as it comes.
+    let mut pack = Vec::with_capacity(bytes.min(PACK_BYTES_LIKELY) as usize);
+    answer.by_ref().take(bytes).read_to_end(&mut pack).map_err(|_| cut())?;
+    if pack.len() as u64 != bytes {
+        return Err(cut());
+    }
+    // Decoded in full: whatever became of the process, a pack that is none does not come out of it.
+    let pack = runtime.pack(pack)?;
+    if let Some(module) = module {
+        pack.memory_module(runtime.engine(), module.pages)?;
+    }
+    let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
+    tracing::debug!(compile_ms = ms(start) - ms(compiled), take_ms = ms(compiled), bytes, "a pack is taken in");
+    read_kind(&mut answer)?;
+    let mut number = || read_number(&mut answer);
     let to_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
     let report = AdmissionReport {
-        terms: to_usize(number(0)),
-        tests: to_usize(number(1)),
-        message_time: Duration::from_nanos(number(2)),
-        memory_bytes: to_usize(number(3)),
+        terms: to_usize(number()?),
+        tests: to_usize(number()?),
+        message_time: Duration::from_nanos(number()?),
+        memory_bytes: to_usize(number()?),
         warnings: Vec::new(),
     };
-    // Decoded in full: whatever became of the process, a pack that is none does not come out of it.
-    Ok((runtime.pack(pack.to_vec())?, report))
+    Ok((pack, report))
+}
+
+/// Reads whether what comes next is what was asked for; if not, it is why not.
+fn read_kind(answer: &mut impl Read) -> Result<(), Refusal> {
+    let mut kind = [0];
+    answer.read_exact(&mut kind).map_err(|_| cut())?;
+    if kind == [0] {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    answer.take(REASON_BYTES_MAX).read_to_end(&mut text).map_err(|_| cut())?;
+    let text = String::from_utf8_lossy(&text);
+    let (code, reason) = text.split_once('\n').ok_or_else(cut)?;
+    let code = CODES.into_iter().find(|known| *known == code).unwrap_or("worker");
+    Err(Refusal::InWorker { code, reason: reason.to_owned() })
+}
+
+fn read_number(answer: &mut impl Read) -> Result<u64, Refusal> {
+    let mut bytes = [0; 8];
+    answer.read_exact(&mut bytes).map_err(|_| cut())?;
+    Ok(u64::from_le_bytes(bytes))
 }
 
 /// What the program of an [`AdmissionProcess`] does: its last three arguments are the limits and the cache.
@@ -147,42 +222,83 @@ pub fn serve_admission(args: &[OsString]) -> io::Result<()> {
         return Err(io::Error::other("this command is run by the host itself"));
     };
     limit(memory_bytes, seconds)?;
-    let mut request = Vec::new();
-    io::stdin().lock().read_to_end(&mut request)?;
-    let answer = match answer(&request, Path::new(cache)) {
-        Ok(answer) => answer,
-        Err(refusal) => {
-            let mut answer = vec![1];
-            answer.extend(format!("{}\n{refusal}", refusal.code()).into_bytes());
-            answer
+    let mut out = io::stdout();
+    match answer(Path::new(cache), &mut out) {
+        Ok(()) => out.flush(),
+        Err(Stopped::Pipe(error)) => Err(error),
+        Err(Stopped::Refused(refusal)) => {
+            out.write_all(&[1])?;
+            write!(out, "{}\n{refusal}", refusal.code())?;
+            out.flush()
         }
-    };
-    io::stdout().lock().write_all(&answer)
+    }
 }
 
-fn answer(request: &[u8], cache: &Path) -> Result<Vec<u8>, Refusal> {
+/// Why there is no good answer.
+enum Stopped {
+    Refused(Refusal),
+    Pipe(io::Error),
+}
+
+impl From<Refusal> for Stopped {
+    fn from(refusal: Refusal) -> Stopped {
+        Stopped::Refused(refusal)
+    }
+}
+
+impl From<LoadError> for Stopped {
+    fn from(error: LoadError) -> Stopped {
+        Stopped::Refused(error.into())
+    }
+}
+
+fn answer(cache: &Path, out: &mut (impl Write + Send)) -> Result<(), Stopped> {
     let mut config = RuntimeConfig::default();
     if !cache.as_os_str().is_empty() {
         config.module_cache(cache);
     }
-    let runtime = Runtime::new(&config)?;
-    let (admission, bundle) = Admission::read_request(request)?;
-    let content = Bundle::decode(bundle)?;
-    let (policy, _) = PolicySource::parse("policy.toml", DEFAULT_POLICY);
-    let defaults = Defaults {
-        module: runtime.module(crate::default_module())?,
-        pack: runtime.pack(tamis_guest::compile::compile_terms("none", "none").0)?,
-        policy: policy.ok_or_else(|| Refusal::Malformed("policy".to_owned()))?,
-    };
-    let terms = content.manifest().terms;
-    let (parts, report) = admission.check_content(&runtime, &content.unpack()?, Some(terms), &defaults, &[])?;
-    let mut answer = vec![0];
-    let nanos = u64::try_from(report.message_time.as_nanos()).unwrap_or(u64::MAX);
-    for number in [report.terms as u64, report.tests as u64, nanos, report.memory_bytes as u64] {
-        answer.extend(number.to_le_bytes());
-    }
-    answer.extend(parts.pack.bytes());
-    Ok(answer)
+    thread::scope(|scope| {
+        // Sandbox and lists have nothing to do with each other until both are there.
+        let sandbox = scope.spawn(|| {
+            let runtime = Runtime::new(&config)?;
+            let module = runtime.module(crate::default_module())?;
+            Ok::<_, LoadError>((runtime, module))
+        });
+        let mut request = Vec::new();
+        io::stdin().lock().read_to_end(&mut request).map_err(Stopped::Pipe)?;
+        let Request { admission, terms, content } = Admission::read_request(&request)?;
+        drop(request);
+        let compiled = content.compile();
+        let (runtime, default_module) =
+            sandbox.join().unwrap_or_else(|_| Err(LoadError::Sandbox("no sandbox".to_owned())))?;
+        let compiled = compiled?;
+        let (policy, _) = PolicySource::parse("policy.toml", DEFAULT_POLICY);
+        let policy = policy.ok_or_else(|| Refusal::Malformed("policy".to_owned()))?;
+        let pack = runtime.pack(compiled.pack)?;
+
+        // The host takes the pack in on the other core.
+        let sent = scope.spawn({
+            let pack = pack.clone();
+            move || {
+                out.write_all(&[0])?;
+                out.write_all(&(pack.bytes().len() as u64).to_le_bytes())?;
+                out.write_all(pack.bytes())?;
+                out.flush().map(|()| out)
+            }
+        });
+        let compiled = Compiled { pack, policy: compiled.policy, warnings: compiled.warnings };
+        let report = find_module(&runtime, &content, &default_module, &[])
+            .and_then(|module| admission.test_compiled(&runtime, &content, compiled, Some(terms), &policy, module));
+        let sent = sent.join().unwrap_or_else(|_| Err(io::Error::other("nothing was sent")));
+        let out = sent.map_err(Stopped::Pipe)?;
+        let (_, report) = report?;
+        let mut figures = vec![0];
+        let nanos = u64::try_from(report.message_time.as_nanos()).unwrap_or(u64::MAX);
+        for number in [report.terms as u64, report.tests as u64, nanos, report.memory_bytes as u64] {
+            figures.extend(number.to_le_bytes());
+        }
+        out.write_all(&figures).map_err(Stopped::Pipe)
+    })
 }
 
 /// For a bundle without a policy: the checks ask what is found, not what follows.

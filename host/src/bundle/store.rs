@@ -12,6 +12,8 @@ use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Trust, Verified};
 
 /// How many bundles are kept.
 const KEPT: usize = 3;
+/// The ending of a file that is being written.
+const PART: &str = "part";
 /// How many bundles that were taken back are remembered.
 const TAKEN_BACK_MAX: usize = 100;
 
@@ -50,6 +52,10 @@ impl Store {
         let bundles = store.bundles();
         fs::create_dir_all(&bundles).map_err(|error| Refusal::Store { path: bundles, error })?;
         make_private(folder)?;
+        for left in store.names_ending(PART)? {
+            // Of a host that was killed while it wrote; one that stays does no harm.
+            let _ = fs::remove_file(store.bundles().join(left));
+        }
         Ok(store)
     }
 
@@ -87,13 +93,16 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, verified: &Verified) -> Result<(), Refusal> {
+        self.prepare(verified)?.keep()
+    }
+
+    /// Writes a bundle beside those that are kept, while it is being checked.
+    pub(crate) fn prepare(&self, verified: &Verified) -> Result<Prepared<'_>, Refusal> {
         let name = format!("{:020}-{}.tamis", verified.manifest().sequence, verified.digest());
-        write_whole(&self.bundles().join(&name), &verified.whole().encode())?;
-        for old in self.names()?.into_iter().skip(KEPT) {
-            // One that stays is merely one more.
-            let _ = fs::remove_file(self.bundles().join(old));
-        }
-        Ok(())
+        let path = self.bundles().join(name);
+        let beside = write_beside(&path, &verified.whole().encode());
+        let beside = beside.map_err(|error| Refusal::Store { path: path.clone(), error })?;
+        Ok(Prepared { store: self, beside, path })
     }
 
     /// Remembers that a bundle was taken back, so that it does not come again at the next start.
@@ -101,10 +110,14 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn take_back(&self, sha256: &str, reason: &str) -> Result<(), Refusal> {
-        let mut all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
+        let mut all = self.taken_back()?;
         all.push(TakenBack { sha256: sha256.to_owned(), reason: reason.to_owned() });
         let from = all.len().saturating_sub(TAKEN_BACK_MAX);
         write_json(&self.taken_back_path(), &all[from..])
+    }
+
+    fn taken_back(&self) -> Result<Vec<TakenBack>, Refusal> {
+        Ok(read_json(&self.taken_back_path())?.unwrap_or_default())
     }
 
     /// Why a bundle was taken back, if it was.
@@ -112,23 +125,27 @@ impl Store {
     /// # Errors
     /// If the record cannot be read.
     pub fn why_taken_back(&self, sha256: &str) -> Result<Option<String>, Refusal> {
-        let all: Vec<TakenBack> = read_json(&self.taken_back_path())?.unwrap_or_default();
-        Ok(all.into_iter().find(|one| one.sha256 == sha256).map(|one| one.reason))
+        Ok(self.taken_back()?.into_iter().find(|one| one.sha256 == sha256).map(|one| one.reason))
     }
 
     /// The bundles kept, the newest first, that are still whole and signed by keys that are still trusted.
-    /// Those that are not, with the reason.
+    /// Those that are not, with the reason. Where the record of those taken back is damaged, none counts as taken
+    /// back: to judge by one of them is better than not to judge, and it is watched as the first time.
     ///
     /// # Errors
     /// If the folder cannot be read.
     pub fn kept(&self, trust: &Trust, name: &str) -> Result<(Vec<Verified>, Vec<Refusal>), Refusal> {
         let (mut good, mut bad) = (Vec::new(), Vec::new());
+        let taken_back = self.taken_back().unwrap_or_else(|refusal| {
+            bad.push(refusal);
+            Vec::new()
+        });
         for file in self.names()? {
             let read = read_limited(&self.bundles().join(file)).and_then(|bytes| Bundle::decode(&bytes));
             match read.and_then(|bundle| verify_kept(bundle, trust, name)) {
-                Ok(verified) => match self.why_taken_back(verified.digest())? {
+                Ok(verified) => match taken_back.iter().find(|one| one.sha256 == verified.digest()) {
                     None => good.push(verified),
-                    Some(reason) => bad.push(Refusal::TakenBack(reason)),
+                    Some(one) => bad.push(Refusal::TakenBack(one.reason.clone())),
                 },
                 Err(refusal) => bad.push(refusal),
             }
@@ -158,17 +175,49 @@ impl Store {
 
     /// Names of the bundles, the newest first.
     fn names(&self) -> Result<Vec<String>, Refusal> {
+        self.names_ending("tamis")
+    }
+
+    fn names_ending(&self, end: &str) -> Result<Vec<String>, Refusal> {
         let folder = self.bundles();
         let failed = |error| Refusal::Store { path: folder.clone(), error };
         let mut names = Vec::new();
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-            if name.ends_with(".tamis") {
+            if Path::new(&name).extension().is_some_and(|found| found == end) {
                 names.push(name);
             }
         }
         names.sort_by(|one, next| next.cmp(one));
         Ok(names)
+    }
+}
+
+/// A bundle that is on disk and not kept yet: what is dropped instead of kept is deleted.
+#[derive(Debug)]
+pub(crate) struct Prepared<'s> {
+    store: &'s Store,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Prepared<'_> {
+    /// Keeps it, and deletes older ones beyond three.
+    pub(crate) fn keep(self) -> Result<(), Refusal> {
+        let failed = |error| Refusal::Store { path: self.path.clone(), error };
+        rename_whole(&self.beside, &self.path).map_err(failed)?;
+        for old in self.store.names()?.into_iter().skip(KEPT) {
+            // One that stays is merely one more.
+            let _ = fs::remove_file(self.store.bundles().join(old));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Prepared<'_> {
+    fn drop(&mut self) {
+        // After it was kept there is none; one that stays is deleted at the next start.
+        let _ = fs::remove_file(&self.beside);
     }
 }
 
@@ -186,7 +235,11 @@ pub(crate) fn make_private(folder: &Path) -> Result<(), Refusal> {
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
     let failed = |error| Refusal::Store { path: path.to_owned(), error };
     match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| failed(io::Error::other(error))),
+        Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let help =
+                "nothing new is taken until it is restored, or deleted: without it an older bundle could come back";
+            failed(io::Error::other(format!("{error}; {help}")))
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }
@@ -200,25 +253,49 @@ fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Refus
 
 /// Writes a file whole or not at all: beside, synced, renamed, and the folder synced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    let beside = path.with_extension("part");
+    let written = write_beside(path, bytes).and_then(|beside| rename_whole(&beside, path));
+    written.map_err(|error| Refusal::Store { path: path.to_owned(), error })
+}
+
+/// Writes a file beside the one that it will be, and brings it to the disk. What could not be finished is deleted.
+fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let beside = path.with_extension(PART);
     let write = || {
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        match path.parent() {
-            Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-            _ => Ok(()),
-        }
+        file.sync_all()
     };
-    write().map_err(|error| Refusal::Store { path: path.to_owned(), error })
+    match write() {
+        Ok(()) => Ok(beside),
+        Err(error) => {
+            let _ = fs::remove_file(&beside);
+            Err(error)
+        }
+    }
+}
+
+/// Puts a file that is on the disk in its place.
+fn rename_whole(beside: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(beside, path)?;
+    match path.parent() {
+        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a file of at most the size of a bundle.
 pub(crate) fn read_limited(path: &Path) -> Result<Vec<u8>, Refusal> {
     let failed = |error: io::Error| Refusal::Fetch { from: path.display().to_string(), reason: error.to_string() };
-    let file = File::open(path).map_err(failed)?;
+    // Looked at before it is opened: a pipe would be waited for, without end.
+    let metadata = fs::metadata(path).map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(failed(io::Error::other("it is no file; publish a bundle there")));
+    }
+    let limit = BUNDLE_BYTES_MAX as u64;
+    if metadata.len() > limit {
+        return Err(Refusal::TooLarge { what: path.display().to_string(), bytes: metadata.len(), limit });
+    }
     let mut bytes = Vec::new();
-    file.take(BUNDLE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }

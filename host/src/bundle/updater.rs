@@ -2,8 +2,10 @@
 //! takes it back. Not for where bundles come from; that is the business of
 //! the [`Follower`](crate::bundle::Follower).
 
+use std::io;
 use std::path::PathBuf;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Instant, SystemTime};
 
 use tamis_guest::compile::BreakerLimits;
 
@@ -138,6 +140,8 @@ impl Updater {
     /// # Errors
     /// The first check that fails.
     pub fn offer_at(&mut self, bytes: &[u8], now: SystemTime) -> Result<Offer, Refusal> {
+        let start = Instant::now();
+        let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
         let bundle = Bundle::decode(bytes)?;
         let mark = self.store.mark()?;
         let expected = Expected {
@@ -154,9 +158,21 @@ impl Updater {
         if let Some(reason) = self.store.why_taken_back(verified.digest())? {
             return Err(Refusal::TakenBack(reason));
         }
+        tracing::debug!(ms = ms(start), bytes = bytes.len(), "a bundle is verified");
+        let checking = Instant::now();
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
-        let (mut parts, report) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known)?;
+        // Brought to the disk while it is checked, and there by its name only once it has passed.
+        let (prepared, checked) = thread::scope(|scope| {
+            let prepared = scope.spawn(|| self.store.prepare(&verified));
+            let checked = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known);
+            let path = || self.config.state.clone();
+            let no_thread = |_| Err(Refusal::Store { path: path(), error: io::Error::other("the writer panicked") });
+            (prepared.join().unwrap_or_else(no_thread), checked)
+        });
+        let (mut parts, report) = checked?;
+        tracing::debug!(ms = ms(checking), terms = report.terms, tests = report.tests, "a bundle has passed");
+        let swapping = Instant::now();
         // What an emergency asks for goes on top, if it fits the new lists; if not, its time is over.
         self.emergency.take_if(|emergency| emergency.expires <= unix_s(now));
         if let Some(emergency) = &self.emergency {
@@ -166,8 +182,9 @@ impl Updater {
             }
         }
         // On disk before it judges: a host that is killed now starts with it, and it has passed.
-        self.store.keep(&verified)?;
+        prepared?.keep()?;
         let generation = self.filter.swap_with_origin(parts, Some(origin(&verified)))?;
+        tracing::debug!(ms = ms(swapping), generation, "a bundle is kept and judges");
         let mark_failed = self.store.advance(&verified.mark()).err();
         self.active = Some(verified);
         Ok(Offer::Swapped { generation, report, mark_failed })

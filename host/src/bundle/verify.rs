@@ -60,7 +60,7 @@ impl Verified {
         if self.bundle.base.is_none() {
             return self.bundle.clone();
         }
-        let parts = self.content.parts.iter().map(|(_, bytes)| Body::Whole(super::file::pack(bytes)));
+        let parts = self.content.parts.iter().map(|(_, bytes)| Body::Whole(super::file::pack_fast(bytes)));
         self.bundle.with_bodies(None, parts.collect())
     }
 

@@ -1,5 +1,8 @@
 //! The records as JSON. These types are the contract with whoever reads the log.
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use serde::{Deserialize, Serialize};
 use tamis_guest::{Action, Field, Verdict};
 
@@ -22,62 +25,76 @@ pub(crate) struct Head {
     pub(crate) prev: String,
 }
 
+/// What each record about a message begins with.
+#[derive(Debug, Serialize)]
+struct Judge<'a> {
+    v: u32,
+    kind: &'static str,
+    ts: String,
+    host: &'a str,
+    generation: u64,
+    bundle: Option<BundleRef<'a>>,
+    /// XXH3-64 of the pack: with it the number of a term names the term.
+    pack: String,
+}
+
+/// What it ends with.
+#[derive(Debug, Serialize)]
+struct Tail<'a> {
+    /// Records that were lost before this one since the last.
+    lost: u64,
+    retention: &'static str,
+    prev: &'a str,
+}
+
 /// One decision.
 #[derive(Debug, Serialize)]
-pub(crate) struct Decision<'a> {
-    pub(crate) v: u32,
-    pub(crate) kind: &'static str,
-    pub(crate) ts: String,
-    pub(crate) host: &'a str,
-    pub(crate) generation: u64,
-    pub(crate) bundle: Option<BundleRef<'a>>,
-    /// XXH3-64 of the pack: with it the number of a term names the term.
-    pub(crate) pack: String,
-    pub(crate) msg: MessageRef<'a>,
-    pub(crate) actor: Actor<'a>,
-    pub(crate) hits: Vec<Hit<'a>>,
-    pub(crate) decision: &'static str,
+struct Decision<'a> {
+    #[serde(flatten)]
+    judge: Judge<'a>,
+    msg: MessageRef<'a>,
+    actor: Actor<'a>,
+    hits: Vec<Hit<'a>>,
+    decision: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) flags: Vec<&'static str>,
+    flags: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) failure: Option<String>,
+    failure: Option<String>,
     /// What modules beside the filter said, if they asked for something or failed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) sides: Vec<Side<'a>>,
-    pub(crate) strikes: u32,
+    sides: Vec<Side<'a>>,
+    strikes: u32,
     /// Limits of floods that it passed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub(crate) flood: Vec<&'static str>,
-    /// Records that were lost before this one since the last.
-    pub(crate) lost: u64,
-    pub(crate) retention: &'static str,
-    pub(crate) prev: &'a str,
+    flood: Vec<&'static str>,
+    #[serde(flatten)]
+    tail: Tail<'a>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct BundleRef<'a> {
+struct BundleRef<'a> {
     name: &'a str,
     sequence: u64,
     sha256: &'a str,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct MessageRef<'a> {
-    pub(crate) hmac: &'a str,
-    pub(crate) len: usize,
-    pub(crate) field: &'static str,
-    pub(crate) channel: Option<&'a str>,
+struct MessageRef<'a> {
+    hmac: &'a str,
+    len: usize,
+    field: &'static str,
+    channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) text: Option<&'a str>,
+    text: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Actor<'a> {
-    pub(crate) sender: Option<&'a str>,
+struct Actor<'a> {
+    sender: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Hit<'a> {
+struct Hit<'a> {
     term: u32,
     list: &'a str,
     category: &'a str,
@@ -87,7 +104,7 @@ pub(crate) struct Hit<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(crate) struct Side<'a> {
+struct Side<'a> {
     module: &'a str,
     action: &'static str,
     findings: Vec<SideHit<'a>>,
@@ -115,83 +132,93 @@ impl<'a> Side<'a> {
 
 /// A message on which a filter failed twice.
 #[derive(Debug, Serialize)]
-pub(crate) struct Quarantined<'a> {
-    pub(crate) v: u32,
-    pub(crate) kind: &'static str,
-    pub(crate) ts: String,
-    pub(crate) host: &'a str,
-    pub(crate) generation: u64,
-    pub(crate) bundle: Option<BundleRef<'a>>,
-    pub(crate) pack: String,
+struct Quarantined<'a> {
+    #[serde(flatten)]
+    judge: Judge<'a>,
     /// SHA-256 of the filter module; not of those beside it, which are named.
-    pub(crate) module_sha256: String,
+    module_sha256: String,
     /// The module beside the filter that failed, if it was one.
-    pub(crate) side: Option<&'a str>,
+    side: Option<&'a str>,
     /// The kind of failure in one word, and as it was told.
-    pub(crate) failure: &'static str,
-    pub(crate) reason: String,
+    failure: &'static str,
+    reason: String,
     /// What the message got.
-    pub(crate) action: &'static str,
-    pub(crate) msg: MessageRef<'a>,
+    action: &'static str,
+    msg: MessageRef<'a>,
     /// The message in hexadecimal, if it is written at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) bytes: Option<String>,
-    pub(crate) lost: u64,
-    pub(crate) retention: &'static str,
-    pub(crate) prev: &'a str,
+    bytes: Option<String>,
+    #[serde(flatten)]
+    tail: Tail<'a>,
+}
+
+/// A message and who judged it, to be written about later, on the log's own thread.
+#[derive(Debug)]
+pub(crate) struct NotedMessage {
+    pub(crate) generation: Arc<Generation>,
+    pub(crate) at: SystemTime,
+    pub(crate) hmac: String,
+    pub(crate) bytes: usize,
+    pub(crate) field: Field,
+    pub(crate) channel: usize,
+}
+
+impl NotedMessage {
+    fn judge<'a>(&'a self, kind: &'static str, host: &'a str) -> Judge<'a> {
+        let bundle = self.generation.origin().map(|origin| BundleRef {
+            name: &origin.name,
+            sequence: origin.sequence,
+            sha256: &origin.sha256,
+        });
+        Judge {
+            v: RECORD_VERSION,
+            kind,
+            ts: crate::clock::rfc3339(self.at),
+            host,
+            generation: self.generation.number(),
+            bundle,
+            pack: format!("{:016x}", self.generation.parts().pack.pack().checksum()),
+        }
+    }
+
+    fn msg<'a>(&'a self, text: Option<&'a str>) -> MessageRef<'a> {
+        let channels = self.generation.parts().policy.channels();
+        MessageRef {
+            hmac: &self.hmac,
+            len: self.bytes,
+            field: self.field.name(),
+            channel: channels.get(self.channel).map(String::as_str),
+            text,
+        }
+    }
 }
 
 /// What is needed to write that later.
 #[derive(Debug)]
 pub(crate) struct NotedPoison {
-    pub(crate) generation: std::sync::Arc<Generation>,
-    pub(crate) side: Option<std::sync::Arc<str>>,
+    pub(crate) message: NotedMessage,
+    pub(crate) side: Option<Arc<str>>,
     pub(crate) failure: ScanFailure,
     pub(crate) action: Action,
-    pub(crate) at: std::time::SystemTime,
-    pub(crate) message_hmac: String,
-    pub(crate) message_bytes: usize,
-    pub(crate) field: Field,
-    pub(crate) channel: usize,
     pub(crate) bytes: Option<Vec<u8>>,
 }
 
 impl NotedPoison {
     /// The record as a line, without its end.
     pub(crate) fn line(&self, host: &str, lost: u64, prev: &str) -> Vec<u8> {
-        let parts = self.generation.parts();
         let record = Quarantined {
-            v: RECORD_VERSION,
-            kind: "quarantined",
-            ts: crate::clock::rfc3339(self.at),
-            host,
-            generation: self.generation.number(),
-            bundle: bundle_ref(&self.generation),
-            pack: format!("{:016x}", parts.pack.pack().checksum()),
-            module_sha256: crate::bundle::sha256_hex(parts.module.wasm()),
+            judge: self.message.judge("quarantined", host),
+            module_sha256: crate::bundle::sha256_hex(self.message.generation.parts().module.wasm()),
             side: self.side.as_deref(),
             failure: self.failure.code(),
             reason: self.failure.to_string(),
             action: self.action.name(),
-            msg: MessageRef {
-                hmac: &self.message_hmac,
-                len: self.message_bytes,
-                field: self.field.name(),
-                channel: parts.policy.channels().get(self.channel).map(String::as_str),
-                text: None,
-            },
+            msg: self.message.msg(None),
             bytes: self.bytes.as_deref().map(crate::bundle::hex),
-            lost,
-            retention: "quarantine",
-            prev,
+            tail: Tail { lost, retention: "quarantine", prev },
         };
         serde_json::to_vec(&record).unwrap_or_default()
     }
-}
-
-fn bundle_ref(generation: &Generation) -> Option<BundleRef<'_>> {
-    let origin = generation.origin()?;
-    Some(BundleRef { name: &origin.name, sequence: origin.sequence, sha256: &origin.sha256 })
 }
 
 /// Something that happened to the filter.
@@ -210,26 +237,20 @@ pub(crate) struct Event<'a> {
 /// What is needed to write a decision later, on the log's own thread.
 #[derive(Debug)]
 pub(crate) struct Noted {
-    pub(crate) generation: std::sync::Arc<Generation>,
+    pub(crate) message: NotedMessage,
     pub(crate) verdict: Verdict,
     pub(crate) failure: Option<String>,
     pub(crate) sides: Vec<SideVerdict>,
     pub(crate) strikes: u32,
     pub(crate) flood: crate::FloodSigns,
-    pub(crate) at: std::time::SystemTime,
-    pub(crate) message_hmac: String,
     pub(crate) sender_hmac: Option<String>,
-    pub(crate) message_bytes: usize,
-    pub(crate) field: Field,
-    pub(crate) channel: usize,
     pub(crate) text: Option<String>,
 }
 
 impl Noted {
     /// The record as a line, without its end.
     pub(crate) fn line(&self, host: &str, lost: u64, prev: &str) -> Vec<u8> {
-        let parts = self.generation.parts();
-        let pack = parts.pack.pack();
+        let pack = self.message.generation.parts().pack.pack();
         let hit = |found: &tamis_guest::Match| {
             let term = pack.term(found.term);
             Hit {
@@ -242,20 +263,8 @@ impl Noted {
             }
         };
         let record = Decision {
-            v: RECORD_VERSION,
-            kind: "decision",
-            ts: crate::clock::rfc3339(self.at),
-            host,
-            generation: self.generation.number(),
-            bundle: bundle_ref(&self.generation),
-            pack: format!("{:016x}", pack.checksum()),
-            msg: MessageRef {
-                hmac: &self.message_hmac,
-                len: self.message_bytes,
-                field: self.field.name(),
-                channel: parts.policy.channels().get(self.channel).map(String::as_str),
-                text: self.text.as_deref(),
-            },
+            judge: self.message.judge("decision", host),
+            msg: self.message.msg(self.text.as_deref()),
             actor: Actor { sender: self.sender_hmac.as_deref() },
             hits: self.verdict.matches.iter().map(hit).collect(),
             decision: self.verdict.action.name(),
@@ -264,9 +273,7 @@ impl Noted {
             sides: self.sides.iter().map(Side::new).collect(),
             strikes: self.strikes,
             flood: self.flood.reasons().map(crate::FloodReason::name).collect(),
-            lost,
-            retention: "decision",
-            prev,
+            tail: Tail { lost, retention: "decision", prev },
         };
         serde_json::to_vec(&record).unwrap_or_default()
     }

@@ -17,7 +17,7 @@ use tamis_guest::{Action, Message};
 use crate::bundle::FollowEvent;
 use crate::log::LogClass;
 use crate::log::check::LogError;
-use crate::log::record::{Event, Noted, NotedPoison, RECORD_VERSION};
+use crate::log::record::{Event, Noted, NotedMessage, NotedPoison, RECORD_VERSION};
 use crate::log::segment::Segments;
 use crate::{Generation, Judged, ScanFailure};
 
@@ -196,18 +196,13 @@ impl Log {
             _ => None,
         };
         self.send(Item::Decision(Box::new(Noted {
-            generation: generation.clone(),
+            message: noted_message(generation, message, &key),
             verdict: verdict.clone(),
             failure: judged.failure.as_ref().map(ToString::to_string),
             sides,
             strikes: judged.strikes,
             flood: judged.flood,
-            at: SystemTime::now(),
-            message_hmac: key.hash(message.text),
             sender_hmac: (!message.sender.is_empty()).then(|| key.hash(message.sender)),
-            message_bytes: message.text.len(),
-            field: message.field,
-            channel: usize::from(message.channel.0),
             text,
         })));
     }
@@ -229,15 +224,10 @@ impl Log {
                 QuarantinedBytes::UpTo(most) => Some(message.text[..message.text.len().min(most)].to_vec()),
             };
             self.send(Item::Poison(Box::new(NotedPoison {
-                generation: generation.clone(),
+                message: noted_message(generation, message, &self.key.load()),
                 side,
                 failure: failure.clone(),
                 action,
-                at: SystemTime::now(),
-                message_hmac: self.key.load().hash(message.text),
-                message_bytes: message.text.len(),
-                field: message.field,
-                channel: usize::from(message.channel.0),
                 bytes,
             })));
         }
@@ -285,6 +275,17 @@ impl Drop for Log {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+fn noted_message(generation: &Arc<Generation>, message: &Message<'_>, key: &Key) -> NotedMessage {
+    NotedMessage {
+        generation: generation.clone(),
+        at: SystemTime::now(),
+        hmac: key.hash(message.text),
+        bytes: message.text.len(),
+        field: message.field,
+        channel: usize::from(message.channel.0),
     }
 }
 
@@ -386,7 +387,8 @@ impl Writer {
                 self.decisions.append(&line)
             }
             Item::Poison(noted) => {
-                let day = noted.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+                let day =
+                    noted.message.at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
                 if self.quarantined.0 != day {
                     self.quarantined = (day, 0);
                 }

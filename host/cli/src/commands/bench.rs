@@ -40,6 +40,8 @@ struct Figures {
     #[serde(skip_serializing_if = "Option::is_none")]
     pss_1_worker_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pss_2_workers_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pss_8_workers_bytes: Option<u64>,
 }
 
@@ -64,13 +66,15 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
     let messages: Vec<Message<'_>> = lines.iter().map(|line| line.message(&parts.policy)).collect();
     let rows = Rows::new(&messages, Duration::from_millis(args.row_ms));
 
+    // First, for what the rest leaves behind is not the workers'.
+    let (worker_memory_bytes, [pss_1_worker_bytes, pss_2_workers_bytes, pss_8_workers_bytes]) =
+        memory(&filter, &messages)?;
     let compile_ms = if sources.lists.is_some() || sources.terms.is_some() {
         timed_ms(|| sources.load_pack(&runtime, &defaults.policy))?
     } else {
         0.0
     };
     let load_ms = timed_ms(|| load(&runtime, parts, &messages[..1]))?;
-    let (worker_memory_bytes, pss_1_worker_bytes, pss_8_workers_bytes) = memory(&filter, &messages)?;
 
     let mut worker = filter.worker()?;
     let mut judged = Vec::new();
@@ -107,6 +111,7 @@ pub(crate) fn run(args: &BenchArgs) -> anyhow::Result<Outcome> {
         border_call_ns,
         worker_memory_bytes,
         pss_1_worker_bytes,
+        pss_2_workers_bytes,
         pss_8_workers_bytes,
     };
     match args.format {
@@ -149,11 +154,14 @@ fn load(runtime: &Runtime, parts: &Parts, messages: &[Message<'_>]) -> anyhow::R
     Ok(())
 }
 
-/// Linear memory of one worker, and memory of the process with one and with eight that have judged.
-fn memory(filter: &Filter, messages: &[Message<'_>]) -> anyhow::Result<(usize, Option<u64>, Option<u64>)> {
+/// How many workers the memory of the process is looked at with.
+const WORKERS: [usize; 3] = [1, 2, 8];
+
+/// Linear memory of one worker, and memory of the process with one, two and eight that have judged.
+fn memory(filter: &Filter, messages: &[Message<'_>]) -> anyhow::Result<(usize, [Option<u64>; WORKERS.len()])> {
     let mut workers = Vec::new();
-    let mut pss = [None; 2];
-    for (pss, count) in pss.iter_mut().zip([1, 8]) {
+    let mut pss = [None; WORKERS.len()];
+    for (pss, count) in pss.iter_mut().zip(WORKERS) {
         while workers.len() < count {
             let mut worker = filter.worker()?;
             worker.scan(messages, &mut Vec::new());
@@ -161,7 +169,7 @@ fn memory(filter: &Filter, messages: &[Message<'_>]) -> anyhow::Result<(usize, O
         }
         *pss = process_pss();
     }
-    Ok((workers[0].memory_bytes(), pss[0], pss[1]))
+    Ok((workers[0].memory_bytes(), pss))
 }
 
 /// Proportional set size of this process in bytes; `None` where the system does not tell.
@@ -296,8 +304,9 @@ fn show(figures: &Figures, messages: Option<&Path>) -> std::io::Result<()> {
         "memory of a worker                {:.1} MB, the shared pack included",
         mb(figures.worker_memory_bytes)
     )?;
-    if let (Some(one), Some(eight)) = (figures.pss_1_worker_bytes, figures.pss_8_workers_bytes) {
-        writeln!(out, "process with 1 and 8 workers      {:.1} and {:.1} MB", one as f64 / 1e6, eight as f64 / 1e6)?;
+    let pss = [figures.pss_1_worker_bytes, figures.pss_2_workers_bytes, figures.pss_8_workers_bytes];
+    if let [Some(one), Some(two), Some(eight)] = pss.map(|bytes| Some(bytes? as f64 / 1e6)) {
+        writeln!(out, "process with 1, 2 and 8 workers   {one:.1}, {two:.1} and {eight:.1} MB")?;
     }
     Ok(())
 }

@@ -22,9 +22,10 @@ use crate::args::{BundleSourceArgs, CheckArgs, CheckFormat};
 use crate::defaults::{self, Started, start_with};
 use crate::input::{self, Line};
 use crate::json::VerdictJson;
-use crate::{serve, text};
+use crate::{serve, text, trace};
 
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
+    trace::begin(&args.trace)?;
     let inputs = input::open(&args.files)?;
     let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
     let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.as_ref())).transpose()?;
@@ -69,17 +70,21 @@ fn follow(args: &CheckArgs, from: &str, log: Option<&Arc<Log>>) -> anyhow::Resul
     }
     let metrics = Metrics::new(updater.filter(), log.map(|log| log.counts()));
     serve_metrics(args, &metrics)?;
-    let log = log.cloned();
+    let (log, shown) = (log.cloned(), from.to_owned());
     let on_event = move |event| {
         metrics.note(&event);
         if let Some(log) = &log {
             log.note_event(&event);
         }
-        show_bundle_event(event);
+        show_bundle_event(event, &shown);
     };
-    let every = Duration::from_secs(*every);
-    let mut follower = Follower::new(updater, Source::parse(from)?, every, Breakers::default(), on_event);
-    follower.look();
+    let (every, source) = (Duration::from_secs(*every), Source::parse(from)?);
+    // What ran last judges while a server is asked for more.
+    let looks_first = updater.active().is_none() || !source.is_remote();
+    let mut follower = Follower::new(updater, source, every, Breakers::default(), on_event);
+    if looks_first {
+        follower.look();
+    }
     if follower.updater().active().is_none() {
         text::note("there is no bundle yet; the built-in lists judge until there is one");
     }
@@ -94,7 +99,7 @@ fn serve_metrics(args: &CheckArgs, metrics: &Metrics) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn show_bundle_event(event: FollowEvent) {
+fn show_bundle_event(event: FollowEvent, from: &str) {
     match event {
         FollowEvent::Swapped { generation, sequence, terms, .. } => text::note(&format!(
             "generation {generation} judges from here on: sequence {sequence}, {} terms",
@@ -102,7 +107,9 @@ fn show_bundle_event(event: FollowEvent) {
         )),
         FollowEvent::Refused(refusal) => {
             text::error(&refusal.into());
-            text::note("the bundle was refused; the running generation goes on");
+            text::note(&format!(
+                "what {from} has cannot be used; the running generation goes on until it has something better"
+            ));
         }
         FollowEvent::Expired { seconds } => {
             text::note(&format!("the bundle should have been replaced {} s ago; it filters on", text::count(seconds)));

@@ -428,7 +428,7 @@ fn signature(text: &[u8]) -> Option<[u32; SIGNATURE]> {
     let mut smallest = [u32::MAX; SIGNATURE];
     let mut grams = 0;
     features(text, b"", &mut LinkFinder::default(), |feature| {
-        if let Feature::Gram(hash, _) = feature {
+        if let Feature::Gram(hash, _) | Feature::Word(hash, _) = feature {
             grams += 1;
             let hash = u64::from(hash) | 1 << 33;
             for (place, multiplier) in smallest.iter_mut().zip(MULTIPLIERS) {

@@ -22,7 +22,7 @@ pub(crate) use links::fold_url;
 pub use links::{Link, LinkFinder};
 pub(crate) use links::{has_path, parents};
 pub use marketing::{Marketing, marketing};
-pub use model::{Model, ModelError, ModelParts, Reason, SLOT_BITS_MAX, SLOT_BITS_MIN};
+pub use model::{Model, ModelError, ModelParts, Reason, SLOT_BITS, share};
 pub use read::{Feature, features};
 pub use signals::{Signal, SignalSet};
 

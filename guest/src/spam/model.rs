@@ -1,13 +1,13 @@
 //! The model: weights in bytes, and what they say of a message. Used in place, as a file and as a section
 //! of a pack. Not for training; that is in the command.
 //!
-//! # Format, version 1 (little-endian)
+//! # Format, version 2 (little-endian)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamismdl` |
-//! | 8..12 | format version, 1 |
-//! | 12..16 | how many bits of a hash choose a slot, 10 to 16 |
+//! | 8..12 | format version, 2 |
+//! | 12..16 | zero |
 //! | 16..24 | hash of the fold table it was trained with |
 //! | 24..32 | XXH3-64 of the whole model with these eight bytes left out |
 //! | 32..40 | bias of each answer, `i32`, in 1/256 of a weight's step |
@@ -15,11 +15,13 @@
 //! | 48..56 | calibration: added, in units |
 //! | 56..184 | 32 signals: `i16` for each answer, in 1/256 of a weight's step |
 //! | 184..192 | zero |
-//! | 192.. | slots: `i8` for each answer |
+//! | 192..65728 | slots of the first answer: an `i8` for each 16 bits that a hash may begin with |
+//! | 65728..82112 | slots of the second answer: for each 14 bits |
 //!
 //! The first answer is *unwanted*, the second *fraud if unwanted*. The sum of an answer is its bias, its
-//! signals, and the weights of all grams divided by the root of how many there are; that is how long
-//! texts are not judged for being long.
+//! signals, and 5/2 of the weights of all grams, divided by the number of grams and five to the power of 3/4; and 3
+//! times those of words and shapes, divided in the same way by how many they are. So neither are long texts judged for
+//! being long nor short ones for a word, and the few words count beside the many grams.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -32,17 +34,32 @@ use super::{Confidence, SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::fold_table_hash;
 
-/// Fewest bits that choose a slot.
-pub const SLOT_BITS_MIN: u32 = 10;
-/// Most bits that choose a slot: 128 KiB of weights.
-pub const SLOT_BITS_MAX: u32 = 16;
+/// How many bits of a hash choose the slot of each answer.
+pub const SLOT_BITS: [u32; ANSWERS] = [16, 14];
+/// Fewer grams than this, without a link or a number, are not judged: a word or two say nothing, and lead nowhere.
+const GRAMS_MIN: u32 = 16;
+/// How much grams count, and words and shapes, in halves.
+const SHARES: [i64; 2] = [5, 6];
+/// Added to how many features there are, so that few of them do not weigh much.
+const COUNT_MORE: u32 = 5;
+/// 256 times the power of 3/4 of what a sum is divided by, where it is no more than that.
+const POWERS: [u16; 512] = {
+    let mut powers = [0; 512];
+    let mut count = 0;
+    while count < powers.len() {
+        powers[count] = power(count as u64) as u16;
+        count += 1;
+    }
+    powers
+};
 
 const MAGIC: [u8; 8] = *b"tamismdl";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 192;
 const CHECKSUM_AT: usize = 24;
 const SIGNALS_AT: usize = 56;
 const ANSWERS: usize = 2;
+const MODEL_BYTES: usize = HEADER_BYTES + (1 << SLOT_BITS[0]) + (1 << SLOT_BITS[1]);
 
 /// Logistic function in per mille, from 0 on, every quarter of a natural logarithm of odds.
 const LOGISTIC: [u16; 33] = [
@@ -59,12 +76,11 @@ const UNITS: i64 = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'m> {
     bytes: &'m [u8],
-    shift: u32,
     bias: [i32; ANSWERS],
     scale: [i32; ANSWERS],
     offset: [i32; ANSWERS],
     signals: [[i16; ANSWERS]; Signal::SLOTS],
-    slots: &'m [[u8; ANSWERS]],
+    slots: [&'m [u8]; ANSWERS],
 }
 
 /// What a model is made of, to write one. All in the units of the format.
@@ -78,8 +94,8 @@ pub struct ModelParts {
     pub offset: [i32; ANSWERS],
     /// By signal and answer.
     pub signals: [[i16; ANSWERS]; Signal::SLOTS],
-    /// By slot and answer; a power of two of them.
-    pub slots: Vec<[i8; ANSWERS]>,
+    /// By answer and slot: as many as [`SLOT_BITS`] say.
+    pub slots: [Vec<i8>; ANSWERS],
 }
 
 /// Why bytes are not a model for this version.
@@ -117,15 +133,14 @@ impl ModelParts {
     /// The model's bytes.
     ///
     /// # Panics
-    /// If the slots are not a power of two from 2^10 to 2^16.
+    /// If there are more or fewer slots than [`SLOT_BITS`] say.
     #[must_use]
     pub fn write(&self) -> Vec<u8> {
-        let bits = self.slots.len().trailing_zeros();
-        assert!(self.slots.len().is_power_of_two() && (SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&bits));
-        let mut bytes = Vec::with_capacity(HEADER_BYTES + ANSWERS * self.slots.len());
+        assert!(self.slots.iter().zip(SLOT_BITS).all(|(slots, bits)| slots.len() == 1 << bits));
+        let mut bytes = Vec::with_capacity(MODEL_BYTES);
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
-        bytes.extend(bits.to_le_bytes());
+        bytes.extend([0; 4]);
         bytes.extend(fold_table_hash().to_le_bytes());
         bytes.extend([0; 8]);
         for numbers in [self.bias, self.scale, self.offset] {
@@ -165,19 +180,17 @@ impl<'m> Model<'m> {
         if bytes[16..24] != fold_table_hash().to_le_bytes() {
             return Err(ModelError("it was trained with another fold table"));
         }
-        let bits = u32::from_le_bytes(four(12));
-        let slots = bytes[HEADER_BYTES..].as_chunks().0;
-        let is_whole = bytes.len() - HEADER_BYTES == ANSWERS << bits.min(SLOT_BITS_MAX);
-        if !(SLOT_BITS_MIN..=SLOT_BITS_MAX).contains(&bits) || !is_whole {
+        if bytes.len() != MODEL_BYTES {
             return Err(ModelError("it is too short or too long"));
         }
+        let slots = bytes[HEADER_BYTES..].split_at(1 << SLOT_BITS[0]).into();
         let pair = |at: usize| [i32::from_le_bytes(four(at)), i32::from_le_bytes(four(at + 4))];
         let mut signals = [[0; ANSWERS]; Signal::SLOTS];
         for (signal, weights) in bytes[SIGNALS_AT..].chunks_exact(4).zip(&mut signals) {
             *weights = [i16::from_le_bytes([signal[0], signal[1]]), i16::from_le_bytes([signal[2], signal[3]])];
         }
         let (bias, scale, offset) = (pair(32), pair(40), pair(48));
-        Ok(Model { bytes, shift: 32 - bits, bias, scale, offset, signals, slots })
+        Ok(Model { bytes, bias, scale, offset, signals, slots })
     }
 
     /// The bytes it was read from.
@@ -206,17 +219,26 @@ impl<'m> Model<'m> {
 
     /// One answer, in per mille.
     fn answer<const ANSWER: usize>(&self, text: &[u8], sender: &[u8], links: SignalSet) -> u32 {
-        let (mut sum, mut grams) = (0i32, 0u32);
-        let (slots, shift) = (self.slots, self.shift);
+        let (mut sums, mut counts) = ([0i32; 2], [0u32; 2]);
+        let slots = self.slots[ANSWER];
+        let weight = |hash: u32| i32::from(slots[(hash >> (32 - SLOT_BITS[ANSWER])) as usize].cast_signed());
         let signals = read::<false>(text, sender, links, |feature| {
-            if let Feature::Gram(hash, _) = feature {
-                sum += i32::from(slots[(hash >> shift) as usize][ANSWER].cast_signed());
-                grams += 1;
-            }
+            let (group, hash) = match feature {
+                Feature::Gram(hash, _) => (0, hash),
+                Feature::Word(hash, _) | Feature::Shape(hash, _) => (1, hash),
+                Feature::Signal(_) => return,
+            };
+            sums[group] += weight(hash);
+            counts[group] += 1;
         });
-        let root = i64::from((grams.max(1) << 16).isqrt());
+        if counts[0] < GRAMS_MIN && !signals.is_reachable() {
+            return 0;
+        }
         let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][ANSWER])).sum();
-        let sum = (i64::from(sum) << 16) / root + i64::from(signals) + i64::from(self.bias[ANSWER]);
+        let sum = shared(sums[0].into(), counts[0], 0)
+            + shared(sums[1].into(), counts[1], 1)
+            + i64::from(signals)
+            + i64::from(self.bias[ANSWER]);
         logistic(((sum * i64::from(self.scale[ANSWER])) >> 16) + i64::from(self.offset[ANSWER]))
     }
 
@@ -226,20 +248,27 @@ impl<'m> Model<'m> {
     pub fn reasons(&self, text: &[u8], sender: &[u8], most: usize) -> Vec<Reason> {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
         let signals = LinkFinder::default().find(text, |_| {});
-        let mut grams: Vec<(Span, i64)> = Vec::new();
+        let mut found: [Vec<(Span, i64)>; 2] = [Vec::new(), Vec::new()];
         let signals = read::<true>(text, sender, signals, |feature| {
-            if let Feature::Gram(hash, span) = feature {
-                let weight = self.slots[(hash >> self.shift) as usize][0].cast_signed();
-                grams.push((whole_letters(text, span), weight.into()));
-            }
+            let (group, hash, span) = match feature {
+                Feature::Gram(hash, span) => (0, hash, span),
+                Feature::Word(hash, span) | Feature::Shape(hash, span) => (1, hash, span),
+                Feature::Signal(_) => return,
+            };
+            let weight = self.slots[0][(hash >> (32 - SLOT_BITS[0])) as usize].cast_signed();
+            found[group].push((whole_letters(text, span), weight.into()));
         });
-        let root = i64::from(((grams.len() as u32).max(1) << 16).isqrt());
+        let grams: Vec<(Span, i64)> = (0..2)
+            .flat_map(|group| {
+                let count = found[group].len() as u32;
+                found[group].iter().map(move |&(span, weight)| (span, shared(weight, count, group)))
+            })
+            .collect();
         let thousandths = |sum: i64| (sum * i64::from(self.scale[0]) / 65536 * 1000 / UNITS) as i32;
         // Grams that overlap say one thing: what a stretch of text adds is the sum of those that begin in a word.
         let mut reasons: Vec<Reason> = Vec::new();
         for (span, weight) in words_of(text, &grams) {
-            let weight = thousandths((weight << 16) / root);
-            reasons.push(Reason { signal: None, span, weight });
+            reasons.push(Reason { signal: None, span, weight: thousandths(weight) });
         }
         let all = Span { start: 0, end: text.len() as u32 };
         reasons.extend(signals.iter().map(|signal| {
@@ -251,6 +280,25 @@ impl<'m> Model<'m> {
         reasons.truncate(most);
         reasons
     }
+}
+
+/// 256 times the power of 3/4 of a number that fits into 32 bits.
+const fn power(number: u64) -> u64 {
+    (number * (number << 32).isqrt()).isqrt()
+}
+
+/// The share of a group of features, of which there are `count`, in the sum of an answer; of all their weights or of
+/// one.
+fn shared(weights: i64, count: u32, group: usize) -> i64 {
+    let count = count + COUNT_MORE;
+    let power = POWERS.get(count as usize).map_or_else(|| power(count.into()), |&power| power.into());
+    ((weights * SHARES[group]) << 15) / power as i64
+}
+
+/// How much each of `count` features of a group counts, as a number: of grams, or of words and shapes. For training.
+#[must_use]
+pub fn share(count: usize, is_gram: bool) -> f64 {
+    shared(1 << 24, count as u32, usize::from(!is_gram)) as f64 / f64::from(1u32 << 31) / 2.0
 }
 
 /// Weights of grams by the word that they end in.
@@ -306,7 +354,13 @@ mod tests {
     fn parts() -> ModelParts {
         let mut signals = [[0; ANSWERS]; Signal::SLOTS];
         signals[Signal::Link as usize] = [512, 0];
-        ModelParts { bias: [-256, 0], scale: [65536, 65536], offset: [0, 0], signals, slots: vec![[0, 0]; 1 << 10] }
+        ModelParts {
+            bias: [-256, 0],
+            scale: [65536, 65536],
+            offset: [0, 0],
+            signals,
+            slots: SLOT_BITS.map(|bits| vec![0; 1 << bits]),
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What the model sees of a text: grams of its folded letters, words, numbers by their length, signals.
+//! What the model sees of a text: grams of its folded letters, words, numbers by their length, the shape of what
+//! stands between spaces, signals.
 //! Digits and signs within words are read as letters always, so that `pr1ze` and `prize` are one; what
 //! that does to words with real digits does no harm, because it is always done. Not for finding words of
 //! lists: [`search`](crate::search) looks at the same text with more care.
@@ -11,9 +12,12 @@ use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Symbol, ascii_symbol
 /// One thing the model has a weight for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Feature {
-    /// A gram: letters in a row, a word. Its hash, of which the first bits choose the weight, and
-    /// where it was read.
+    /// A gram: letters in a row. Its hash, of which the first bits choose the weight, and where it was read.
     Gram(u32, Span),
+    /// A word or a number, in the same way.
+    Word(u32, Span),
+    /// What stands between two spaces, by kinds of characters: capitals, small letters, how many digits, signs.
+    Shape(u32, Span),
     /// A signal, each at most once, after all grams.
     Signal(Signal),
 }
@@ -43,12 +47,23 @@ const OF_DIGIT: [Symbol; 10] = [
     letter_class(b'g'),
 ];
 
-/// Multiplier of the hash of four letters.
+/// Multipliers of hashes: of four letters, a word, a shape.
 const FOUR_LETTERS: u64 = 0x9FB2_1C65_1E98_DF25;
+const WORD: u64 = 0xD6E8_FEB8_6659_FD93;
+const SHAPE: u64 = 0xC2B2_AE3D_27D4_EB4F;
+
+/// Parts of a shape: letters in a row by their case, digits by how many they are; signs are themselves.
+const SHAPE_SMALL: u64 = 1;
+const SHAPE_DIGITS: u64 = 16;
 
 #[inline]
 fn add_to_word(word: u64, class: Symbol) -> u64 {
     word.rotate_left(5) ^ u64::from(class)
+}
+
+#[inline]
+fn add_to_shape(shape: u64, part: u64) -> u64 {
+    shape.rotate_left(7) ^ part
 }
 
 const fn letter_class(letter: u8) -> Symbol {
@@ -81,6 +96,9 @@ pub(crate) fn read<const SPANS: bool>(
         word_capitals: 0,
         word_kinds: 0,
         is_apart: false,
+        shape: 0,
+        shape_last: 0,
+        shape_start: 0,
         touching: Touching::Nothing,
         words: 0,
         shouted: 0,
@@ -121,6 +139,10 @@ struct Reader<F, const SPANS: bool> {
     word_kinds: u8,
     /// The word being read is made of single letters apart.
     is_apart: bool,
+    /// Hash of the shape since the last space, 0 after one; its last part, of which many in a row are one.
+    shape: u64,
+    shape_last: u64,
+    shape_start: u32,
     touching: Touching,
     words: u32,
     shouted: u32,
@@ -159,6 +181,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             }
             if byte == b' ' {
                 self.touching = Touching::Nothing;
+                self.end_shape(at);
                 at += 1;
                 continue;
             }
@@ -185,11 +208,13 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             }
         }
         self.end_word();
+        self.end_shape(text.len());
     }
 
     /// ASCII letters in a row, which most text is made of. Returns where they end.
     #[inline]
     fn ascii_letters(&mut self, text: &[u8], mut at: usize) -> usize {
+        let start = at;
         let mut previous = if self.touching == Touching::Letter {
             self.window as u8
         } else {
@@ -198,7 +223,8 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         };
         self.touching = Touching::Letter;
         self.word_kinds |= KIND_ASCII;
-        let (mut window, mut word, mut letters, mut capitals) = (self.window, self.word, 0, 0);
+        let (mut window, mut word, mut letters, mut small) = (self.window, self.word, 0, 0);
+        let first = text[at];
         while let Some(&byte) = text.get(at) {
             let class = ASCII_LETTERS[usize::from(byte)];
             if class == 0 {
@@ -209,7 +235,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
                 window = window << 16 | u64::from(class);
                 word = add_to_word(word, class.into());
                 letters += 1;
-                capitals += u32::from(byte >> 5 & 1 ^ 1);
+                small += u32::from(byte >> 5 & 1);
                 if SPANS {
                     self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
                 }
@@ -219,13 +245,44 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         }
         (self.window, self.word) = (window, word);
         self.word_letters += letters;
-        self.word_capitals += capitals;
+        self.word_capitals += letters - small;
+        // Small letters, capitals, one capital before small letters, or mixed.
+        let is_capital = first & 0x20 == 0;
+        let case = match (is_capital, small) {
+            (false, small) if small == letters => 0,
+            (true, 0) => 1,
+            (true, small) if small + 1 == letters => 2,
+            _ => 3,
+        };
+        self.add_shape(start, SHAPE_SMALL + case);
         at
+    }
+
+    /// Adds to the shape since the last space.
+    #[inline]
+    fn add_shape(&mut self, start: usize, part: u64) {
+        if SPANS && self.shape == 0 {
+            self.shape_start = start as u32;
+        }
+        if part != self.shape_last {
+            self.shape = add_to_shape(self.shape, part);
+            self.shape_last = part;
+        }
+    }
+
+    #[inline]
+    fn end_shape(&mut self, end: usize) {
+        if self.shape != 0 {
+            let hash = self.shape.wrapping_mul(SHAPE);
+            (self.each)(Feature::Shape((hash >> 32) as u32, Span { start: self.shape_start, end: end as u32 }));
+            (self.shape, self.shape_last) = (0, 0);
+        }
     }
 
     /// A letter of a script with words, not ASCII.
     fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
         let class = if class == L { I } else { class };
+        self.add_shape(start, SHAPE_SMALL);
         if self.touching != Touching::Letter {
             self.begin_word(text, end, start);
         } else if self.window as Symbol == class {
@@ -298,7 +355,8 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
     #[inline]
     fn word_gram(&mut self, word: u64) {
-        self.gram(word.wrapping_mul(0xD6E8_FEB8_6659_FD93), self.word_start);
+        let hash = word.wrapping_mul(WORD);
+        (self.each)(Feature::Word((hash >> 32) as u32, Span { start: self.word_start, end: self.starts[3] + 1 }));
         self.word = 0;
     }
 
@@ -319,6 +377,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             self.signals.insert(Signal::Contact);
         }
         self.touching = Touching::Nothing;
+        self.end_shape(start);
         self.push(start, class);
         self.gram((self.window & 0xFFFF_FFFF).wrapping_mul(0xA076_1D64_78BD_642F), self.starts[2]);
         self.gram((self.window & 0xFFFF_FFFF_FFFF).wrapping_mul(0xE703_7ED1_A0B4_28DB), self.starts[1]);
@@ -342,6 +401,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             }
             at += length;
         }
+        self.add_shape(start, SHAPE_DIGITS + count.min(12) as u64);
         let after_letter = self.touching == Touching::Letter;
         if count <= 2 && (after_letter || is_letter_at(text, at)) {
             if after_letter && is_letter_at(text, at) {
@@ -401,6 +461,11 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
 
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
         let sign = char::from_u32(code).unwrap_or(' ');
+        if code <= 0x20 {
+            self.end_shape(start);
+        } else {
+            self.add_shape(start, code.into());
+        }
         // A sign within a word is a letter.
         let letter = match sign {
             '@' => b'a',

@@ -158,6 +158,16 @@ impl SignalSet {
         self.0 & 1 << signal as u8 != 0
     }
 
+    /// Whether there is something to follow, to call or to pay.
+    pub(crate) fn is_reachable(self) -> bool {
+        const WAYS: u32 = 1 << Signal::Link as u32
+            | 1 << Signal::Phone as u32
+            | 1 << Signal::ShortCode as u32
+            | 1 << Signal::Contact as u32
+            | 1 << Signal::Money as u32;
+        self.0 & WAYS != 0
+    }
+
     /// Those of both.
     #[must_use]
     pub fn with(self, other: SignalSet) -> SignalSet {

@@ -4,11 +4,11 @@
 use super::data::Random;
 
 /// The text in some disguise: letters apart, digits for letters, letters starred, exchanged or left out,
-/// repeated, or with signs between.
+/// in another style, or with signs between.
 pub(crate) fn disguise(text: &str, random: &mut Random) -> String {
     let characters: Vec<char> = text.chars().collect();
     let mut out = String::with_capacity(2 * text.len());
-    match random.below(7) {
+    match random.below(9) {
         0 => {
             for &c in characters.iter().filter(|c| !c.is_whitespace()) {
                 out.push(c);
@@ -47,6 +47,18 @@ pub(crate) fn disguise(text: &str, random: &mut Random) -> String {
                     at += 1;
                 }
             }
+        }
+        // Letters of another style, or of full width.
+        6 | 7 => {
+            let (capital, small) = if random.below(2) == 0 { (0x1D400, 0x1D41A) } else { (0xFF21, 0xFF41) };
+            out.extend(characters.iter().map(|&c| {
+                let styled = match c {
+                    'A'..='Z' => char::from_u32(c as u32 - 0x41 + capital),
+                    'a'..='z' => char::from_u32(c as u32 - 0x61 + small),
+                    _ => None,
+                };
+                styled.unwrap_or(c)
+            }));
         }
         _ => {
             for &c in &characters {

@@ -2,7 +2,7 @@
 //! descent, twice: unwanted or not, and, of the unwanted, fraud or advertising. Then weights become bytes,
 //! and sums confidences. Not for judging: the filter does that with integers, and so does the evaluation.
 
-use tamis_guest::spam::{Feature, LinkFinder, Model, ModelParts, Signal, features};
+use tamis_guest::spam::{Feature, LinkFinder, Model, ModelParts, SLOT_BITS, Signal, features, share};
 
 use super::data::{Example, Label, Random};
 use super::evade::disguise;
@@ -11,8 +11,6 @@ use super::evade::disguise;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Settings {
     pub(crate) seed: u64,
-    /// Bits of a hash that choose a slot.
-    pub(crate) bits: u32,
     /// How much a mistake costs beside large weights.
     pub(crate) cost: f64,
     /// How much more a false alarm costs than a miss.
@@ -27,12 +25,14 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn new(seed: u64) -> Settings {
-        Settings { seed, bits: 15, cost: 2.0, ham_cost: 2.0, disguised: 0.5, made: 0.2, prose: 0.3, signal_value: 0.15 }
+        Settings { seed, cost: 2.0, ham_cost: 2.0, disguised: 0.5, made: 0.03, prose: 0.1, signal_value: 0.15 }
     }
 }
 
 const EPOCHS: usize = 30;
 const ANSWERS: usize = 2;
+/// Slots of the first answer; those of the second are merged from them.
+const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.
 const BIAS_VALUE: f64 = 1.0;
 
@@ -47,26 +47,56 @@ struct Row {
 
 /// Reads an example as the filter will.
 fn row(text: &str, sender: &str, label: Label, weight: f64, settings: &Settings, links: &mut LinkFinder) -> Row {
-    let shift = 32 - settings.bits;
-    let (mut slots, mut signals) = (Vec::new(), Vec::new());
+    let mut slots: [Vec<u32>; 2] = Default::default();
+    let mut signals = Vec::new();
     features(text.as_bytes(), sender.as_bytes(), links, |feature| match feature {
-        Feature::Gram(hash, _) => slots.push(hash >> shift),
+        Feature::Gram(hash, _) => slots[0].push(hash >> (32 - SLOT_BITS[0])),
+        Feature::Word(hash, _) | Feature::Shape(hash, _) => slots[1].push(hash >> (32 - SLOT_BITS[0])),
         Feature::Signal(signal) => signals.push(signal as u32),
     });
-    let each = 1.0 / (slots.len().max(1) as f64).sqrt();
-    slots.sort_unstable();
-    let mut values: Vec<(u32, f32)> =
-        slots.chunk_by(|a, b| a == b).map(|same| (same[0], (same.len() as f64 * each) as f32)).collect();
-    let first_signal = 1u32 << settings.bits;
-    values.extend(signals.iter().map(|signal| (first_signal + signal, settings.signal_value as f32)));
-    values.push((first_signal + Signal::SLOTS as u32, BIAS_VALUE as f32));
-    let square = values.iter().map(|(_, value)| f64::from(*value).powi(2)).sum();
-    Row { values, weight, label, square }
+    let mut values: Vec<(u32, f32)> = Vec::new();
+    for (slots, is_gram) in slots.iter().zip([true, false]) {
+        let each = share(slots.len(), is_gram);
+        values.extend(slots.iter().map(|&slot| (slot, each as f32)));
+    }
+    values.extend(signals.iter().map(|signal| (SLOTS as u32 + signal, settings.signal_value as f32)));
+    values.push(((SLOTS + Signal::SLOTS) as u32, BIAS_VALUE as f32));
+    let mut row = Row { values, weight, label, square: 0.0 };
+    row.merge();
+    row
 }
 
-/// Learns one answer. `wanted` tells which side a row is on, or that it says nothing.
-fn fit(rows: &[Row], settings: &Settings, wanted: impl Fn(Label) -> Option<bool>) -> Vec<f64> {
-    let mut weights = vec![0.0; (1 << settings.bits) + Signal::SLOTS + 1];
+impl Row {
+    /// Makes one value of those with the same slot.
+    fn merge(&mut self) {
+        self.values.sort_by_key(|&(slot, _)| slot);
+        self.values.dedup_by(|next, first| {
+            let same = next.0 == first.0;
+            first.1 += if same { next.1 } else { 0.0 };
+            same
+        });
+        self.square = self.values.iter().map(|&(_, value)| f64::from(value).powi(2)).sum();
+    }
+
+    /// The row as an answer with fewer slots sees it.
+    fn for_answer(&self, answer: usize) -> Row {
+        let shift = SLOT_BITS[0] - SLOT_BITS[answer];
+        let mut row = self.clone();
+        for (slot, _) in &mut row.values {
+            *slot = match slot.checked_sub(SLOTS as u32) {
+                None => *slot >> shift,
+                Some(other) => (1 << SLOT_BITS[answer]) + other,
+            };
+        }
+        row.merge();
+        row
+    }
+}
+
+/// Learns one answer.
+fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
+    let wanted = SIDES[answer];
+    let mut weights = vec![0.0; (1 << SLOT_BITS[answer]) + Signal::SLOTS + 1];
     let mut order: Vec<(usize, f64, f64)> = rows
         .iter()
         .enumerate()
@@ -100,43 +130,41 @@ fn fit(rows: &[Row], settings: &Settings, wanted: impl Fn(Label) -> Option<bool>
 }
 
 /// Makes bytes of weights, without calibration: one step of a sum is 1/256 of a natural logarithm.
-fn quantise(weights: &[Vec<f64>; ANSWERS], settings: &Settings) -> (ModelParts, [f64; ANSWERS]) {
-    let slots_count = 1usize << settings.bits;
+fn quantise(weights: &[Vec<f64>], settings: &Settings) -> (ModelParts, [f64; ANSWERS]) {
     let mut parts = ModelParts {
         bias: [0; ANSWERS],
         scale: [65536; ANSWERS],
         offset: [0; ANSWERS],
         signals: [[0; ANSWERS]; Signal::SLOTS],
-        slots: vec![[0; ANSWERS]; slots_count],
+        slots: Default::default(),
     };
     let mut steps = [0.0; ANSWERS];
     for (answer, weights) in weights.iter().enumerate() {
+        let (slots, others) = weights.split_at(1 << SLOT_BITS[answer]);
         // The largest few are cut: one step for all of them would be too coarse for the rest.
-        let mut sizes: Vec<f64> = weights[..slots_count].iter().map(|weight| weight.abs()).collect();
-        let place = slots_count - 1 - slots_count / 1000;
+        let mut sizes: Vec<f64> = slots.iter().map(|weight| weight.abs()).collect();
+        let place = slots.len() - 1 - slots.len() / 1000;
         let (_, &mut large, _) = sizes.select_nth_unstable_by(place, f64::total_cmp);
         let step = large.max(1e-9) / 127.0;
         steps[answer] = step;
-        for (slot, &weight) in parts.slots.iter_mut().zip(weights) {
-            slot[answer] = (weight / step).round().clamp(-127.0, 127.0) as i8;
-        }
-        for (signal, &weight) in parts.signals.iter_mut().zip(&weights[slots_count..]) {
+        parts.slots[answer] = slots.iter().map(|weight| (weight / step).round().clamp(-127.0, 127.0) as i8).collect();
+        for (signal, &weight) in parts.signals.iter_mut().zip(others) {
             let value = weight * settings.signal_value / step * 256.0;
             signal[answer] = value.round().clamp(-32767.0, 32767.0) as i16;
         }
-        parts.bias[answer] = (weights[slots_count + Signal::SLOTS] * BIAS_VALUE / step * 256.0).round() as i32;
+        parts.bias[answer] = (others[Signal::SLOTS] * BIAS_VALUE / step * 256.0).round() as i32;
     }
     (parts, steps)
 }
 
 /// The sum of a quantised answer, in steps, for calibration.
-fn sum(parts: &ModelParts, row: &Row, settings: &Settings, answer: usize) -> f64 {
-    let slots_count = 1u32 << settings.bits;
+fn sum(parts: &ModelParts, row: &Row, answer: usize) -> f64 {
+    let slots = &parts.slots[answer];
     row.values
         .iter()
-        .map(|&(slot, value)| match slot.checked_sub(slots_count) {
-            None => f64::from(parts.slots[slot as usize][answer]) * f64::from(value),
-            Some(signal) => match parts.signals.get(signal as usize) {
+        .map(|&(slot, value)| match (slot as usize).checked_sub(slots.len()) {
+            None => f64::from(slots[slot as usize]) * f64::from(value),
+            Some(signal) => match parts.signals.get(signal) {
                 Some(weights) => f64::from(weights[answer]) / 256.0,
                 None => f64::from(parts.bias[answer]) / 256.0,
             },
@@ -185,6 +213,9 @@ fn fraud(label: Label) -> Option<bool> {
     }
 }
 
+/// Which side a message is on for each answer; `None` if it says nothing.
+const SIDES: [fn(Label) -> Option<bool>; ANSWERS] = [unwanted, fraud];
+
 /// Which part of a cross-validation a message is tested in.
 pub(crate) fn fold_of(key: u64, folds: usize) -> usize {
     (key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32) as usize % folds
@@ -197,7 +228,8 @@ const CALIBRATION_FOLDS: usize = 4;
 pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Settings, mut tick: impl FnMut()) -> Vec<u8> {
     let mut links = LinkFinder::default();
     let mut random = Random::new(settings.seed ^ 7);
-    let mut rows: Vec<(Row, usize, bool)> = Vec::new();
+    // By answer: the row, its part in calibration, and whether it is as written.
+    let mut rows: [Vec<(Row, usize, bool)>; ANSWERS] = Default::default();
     for example in examples {
         let weight = match (example.is_made, is_prose[example.source]) {
             (true, _) => settings.made,
@@ -205,30 +237,44 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
             _ => 1.0,
         };
         let fold = fold_of(example.campaign.rotate_left(17), CALIBRATION_FOLDS);
-        rows.push((row(&example.text, &example.sender, example.label, weight, settings, &mut links), fold, true));
+        let mut add = |text: &str, weight, is_plain| {
+            let row = row(text, &example.sender, example.label, weight, settings, &mut links);
+            for (answer, rows) in rows.iter_mut().enumerate() {
+                if SIDES[answer](example.label).is_some() {
+                    rows.push((row.for_answer(answer), fold, is_plain));
+                }
+            }
+        };
+        add(&example.text, weight, true);
         if settings.disguised > 0.0 && !is_prose[example.source] {
-            let disguised = disguise(&example.text, &mut random);
-            let copy =
-                row(&disguised, &example.sender, example.label, weight * settings.disguised, settings, &mut links);
-            rows.push((copy, fold, false));
+            add(&disguise(&example.text, &mut random), weight * settings.disguised, false);
         }
     }
     tick();
+    let fit_both = |is_in: &dyn Fn(usize) -> bool| {
+        let weights: Vec<Vec<f64>> = (0..ANSWERS)
+            .map(|answer| {
+                let part: Vec<&Row> =
+                    rows[answer].iter().filter(|(_, fold, _)| is_in(*fold)).map(|(row, ..)| row).collect();
+                fit(&part, settings, answer)
+            })
+            .collect();
+        quantise(&weights, settings)
+    };
     let mut points: [Vec<(f64, bool, f64)>; ANSWERS] = Default::default();
     for fold in 0..CALIBRATION_FOLDS {
-        let part: Vec<Row> = rows.iter().filter(|(_, of, _)| *of != fold).map(|(row, ..)| row.clone()).collect();
-        let (parts, steps) = quantise(&[fit(&part, settings, unwanted), fit(&part, settings, fraud)], settings);
-        for (row, ..) in rows.iter().filter(|(_, of, plain)| *of == fold && *plain) {
-            for (answer, side) in [unwanted(row.label), fraud(row.label)].into_iter().enumerate() {
-                // In real units, because the step of each part is its own.
-                points[answer]
-                    .extend(side.map(|side| (sum(&parts, row, settings, answer) * steps[answer], side, row.weight)));
-            }
+        let (parts, steps) = fit_both(&|of| of != fold);
+        for answer in 0..ANSWERS {
+            let tested = rows[answer].iter().filter(|(_, of, is_plain)| *of == fold && *is_plain);
+            // In real units, because the step of each part is its own.
+            points[answer].extend(tested.filter_map(|(row, ..)| {
+                let side = SIDES[answer](row.label)?;
+                Some((sum(&parts, row, answer) * steps[answer], side, row.weight))
+            }));
         }
         tick();
     }
-    let all: Vec<Row> = rows.into_iter().map(|(row, ..)| row).collect();
-    let (mut parts, steps) = quantise(&[fit(&all, settings, unwanted), fit(&all, settings, fraud)], settings);
+    let (mut parts, steps) = fit_both(&|_| true);
     for answer in 0..ANSWERS {
         let (scale, offset) = calibrate(&points[answer]);
         parts.scale[answer] = (scale * steps[answer] * 65536.0).round().clamp(1.0, 1e9) as i32;

@@ -14,7 +14,7 @@ fn engines(rules: &str) -> Engines {
     let path = workspace().join("wordlists/policy.toml");
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{error}"));
     let text = text.replacen("[channels.sms]\n", &format!("[channels.sms]\n{rules}"), 1);
-    let text = text.replace("either = { flag = 700, hold = 900 }", "either = { flag = 500 }");
+    let text = text.replace("either = { flag = 850, hold = 900 }", "either = { flag = 500 }");
     let (policy, diagnostics) = PolicySource::parse("policy.toml", &text);
     assert!(diagnostics.iter().all(|found| found.level != Level::Error), "{diagnostics:?}");
     let parts = shipped_parts();

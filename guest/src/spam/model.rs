@@ -368,7 +368,7 @@ mod tests {
         let bytes = parts().write();
         let model = Model::decode(&bytes).expect("whole");
         let mut links = LinkFinder::default();
-        let without = model.confidence(b"see you at six", b"", &mut links);
+        let without = model.confidence(b"see you at six in the usual place", b"", &mut links);
         let with = model.confidence(b"see example.com", b"", &mut links);
         assert_eq!(without.unwanted(), 269);
         assert_eq!(with.unwanted(), 731);

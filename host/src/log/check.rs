@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::bundle::sha256_hex;
+use crate::files::sync_folder;
 use crate::log::LogClass;
 use crate::log::record::{Event, Head, RECORD_VERSION};
 use crate::log::segment::{NOTHING_BEFORE, Segments, files, read_lines};
@@ -69,7 +70,7 @@ pub fn verify(folder: &Path) -> Result<Vec<ChainReport>, LogError> {
 
 fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
-    let all = files(folder, class).map_err(in_folder)?;
+    let mut all = files(folder, class).map_err(in_folder)?;
     let mut report = ChainReport {
         class,
         files: all.len(),
@@ -79,11 +80,10 @@ fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError>
         last_hash: NOTHING_BEFORE.to_owned(),
     };
     let mut expected_number = 1;
-    if let Some((first, _)) = all.first()
-        && *first != 1
-    {
-        // What came before was deleted, and the deletion tells how it ended.
-        (expected_number, report.last_hash) = purged_before(folder, class)?.unwrap_or((0, String::new()));
+    if let Some((next, last_hash)) = purged_before(folder, class)? {
+        // What came before was deleted, and the deletion tells how it ended. Some may be there still, if it was killed.
+        all.retain(|(number, _)| *number >= next);
+        (expected_number, report.files, report.last_hash) = (next, all.len(), last_hash);
     }
     let mut cut_before = 0;
     for (number, path) in all {
@@ -212,10 +212,14 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
         let (mut next_file, mut last_hash) = (0, String::new());
         let mut doomed = Vec::new();
         for (number, path) in files {
-            let (mut last_ts, mut lines, mut hash) = (String::new(), 0, None);
+            let (mut last_ts, mut lines, mut hash): (String, u64, _) = (String::new(), 0, None);
             let note = |line: &[u8]| {
                 let value: Value = serde_json::from_slice(line).unwrap_or_default();
-                last_ts = value["ts"].as_str().unwrap_or_default().to_owned();
+                // The latest, and not the last: a clock may have been set back.
+                let ts = value["ts"].as_str().unwrap_or_default();
+                if *ts > *last_ts {
+                    ts.clone_into(&mut last_ts);
+                }
                 lines += 1;
                 hash = Some(sha256_hex(line));
             };
@@ -223,7 +227,7 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
             if last_ts >= oldest_ts {
                 break;
             }
-            purged.records += u64::from(lines > 0) * (lines.max(1) - 1);
+            purged.records += lines.saturating_sub(1);
             purged.files += 1;
             next_file = number + 1;
             last_hash = hash.unwrap_or(last_hash);
@@ -256,6 +260,7 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
         for path in doomed {
             fs::remove_file(&path).map_err(|error| LogError::File { path, error })?;
         }
+        sync_folder(folder).map_err(in_folder)?;
         all.push(purged);
     }
     Ok(all)

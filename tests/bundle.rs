@@ -358,6 +358,13 @@ fn with_manifest_length(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The most memory that the process had so far; 0 where nobody says.
+fn most_memory_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) >> 10
+}
+
 #[test]
 fn attack_06_more_when_unpacked() {
     let mut host = Host::new();
@@ -373,8 +380,11 @@ fn attack_06_more_when_unpacked() {
         bytes.extend(u32::try_from(bomb.len()).expect("short").to_le_bytes());
         bytes.extend(&bomb);
     }
+    let before = most_memory_mib();
     let refusal = host.refuses(&bytes);
     assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
+    // It stopped where the manifest says that it ends.
+    assert!(most_memory_mib() < before + 128, "{} MiB after {before}", most_memory_mib());
     // A manifest that states more than any host takes.
     let mut manifest = honest.manifest().clone();
     manifest.parts[0].bytes = 1 << 40;
@@ -1002,9 +1012,14 @@ fn fault_23_stale_or_wrongly_paired_update() {
     let mut host = Host::new();
     let sign_both = |bundle: Bundle, host: &Host| sign(sign(bundle, &host.lists), &host.module);
     let with_module = |sequence, terms, module: Vec<u8>| builder(sequence, terms).module(module).finish();
-    // Each part by itself is one that was signed, and the pair was not: code of one bundle with the lists of another.
-    let one = with_module(11, "grimblewort", tamis_host::default_module().to_vec()).expect("good lists");
+    // Each part by itself is one that was signed, and the pair was not: code of one bundle, of the same length, with the
+    // lists of another.
+    let one = with_module(11, "grimblewort", module_with("(i32.const 1)", "")).expect("good lists");
     let other = with_module(12, "grimblewort", module_with("(i32.const 0)", "")).expect("good lists");
+    assert_eq!(
+        one.manifest().parts.last().map(|part| part.bytes),
+        other.manifest().parts.last().map(|part| part.bytes)
+    );
     let (one, other) = (sign_both(one, &host), sign_both(other, &host));
     let at = |bundle: &Bundle| {
         let bytes = bundle.encode();

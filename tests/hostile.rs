@@ -562,7 +562,8 @@ fn fault_05_slow_leak() {
 #[test]
 fn fault_16_message_seen_by_the_next() {
     // What one sender wrote is not there any more when the next one's message is judged.
-    let poison = "(if (i32.load8_u (i32.const 4096)) (then (unreachable)))";
+    // It tells by its action what it sees: after a trap a fresh sandbox would see nothing.
+    let poison = "(if (i32.load8_u (i32.const 4096)) (then (i32.store8 (local.get $out) (i32.const 3))))";
     let module = runtime().0.module(&Wat { poison, ..HONEST }.bytes()).expect("a module");
     let filter = Filter::new(&runtime().0, parts(module)).expect("it starts");
     let mut worker = filter.worker().expect("a worker");
@@ -570,10 +571,10 @@ fn fault_16_message_seen_by_the_next() {
     let secret = "secret ".repeat(1_000);
     worker.scan(&[Message::body(&secret)], &mut judged);
     worker.scan(&[Message::body("!look")], &mut judged);
-    assert_eq!(judged[0].failure, None);
+    assert_eq!((judged[0].verdict.action, &judged[0].failure), (Action::Allow, &None));
     let seen = format!("!{secret}");
     worker.scan(&[Message::body(&seen)], &mut judged);
-    assert!(judged[0].failure.is_some(), "or the test shows nothing");
+    assert_eq!((judged[0].verdict.action, &judged[0].failure), (Action::Hold, &None), "or the test shows nothing");
 }
 
 #[test]

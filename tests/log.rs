@@ -346,6 +346,9 @@ fn old_files_and_keys_are_deleted_and_the_chain_still_holds() {
     purge(&folder.0, retention, now + days(182)).expect("a log");
     assert!(!folder.0.join("decision-00000003.jsonl").exists() && third.exists());
     verify(&folder.0).expect("and holds");
+    // By a clock that is ten years ahead nothing is deleted.
+    let error = purge(&folder.0, retention, now + days(3652)).expect_err("it is not believed");
+    assert!(matches!(error, LogError::Clock { .. }), "{error}");
     // Deleting by hand is not.
     write(&LogConfig::new(&folder.0), &messages(), 1);
     fs::remove_file(third).expect("it is there");

@@ -205,6 +205,19 @@ fn what_is_not_right_is_said() {
     run(&["bundle", "build", "--lists", &publisher.path("lists"), "--sequence", "2", "-o", &unsigned]);
     fails(&["bundle", "verify", &unsigned, "--trust", &trust], "not signed");
     fails(&["bundle", "publish", &unsigned, "--to", &publisher.path("published")], "not signed");
+    // Signed, but by nobody whom the hosts trust.
+    run(&["bundle", "keys", &publisher.path("stranger")]);
+    run(&["bundle", "sign", &unsigned, "--key", &publisher.path("stranger.key")]);
+    let to = publisher.path("published");
+    fails(
+        &["bundle", "publish", &unsigned, "--trust", &trust, "--to", &to],
+        "no signature is by a key of the trust file",
+    );
+    run(&["bundle", "publish", &file, "--trust", &trust, "--to", &to]);
+    fails(
+        &["bundle", "build", "--lists", &publisher.path("lists"), "--name", "../x", "--sequence", "1", "-o", "x"],
+        "the name",
+    );
 }
 
 #[test]

@@ -18,8 +18,9 @@
 //!
 //! The order of checks is fixed (`DESIGN.md` §5), each with a [`Refusal`] of its own, and whatever fails
 //! leaves the running generation as it is: frame, signatures by role, name, clock, sequence, boundary
-//! version, bounded unpacking, digests, compiling, self-test in a fresh sandbox. Only then is the bundle kept
-//! on disk and swapped in, and only after that the high-water mark moves.
+//! version, bounded unpacking, digests, compiling, self-test in a fresh sandbox. If it is to be tried out, by its own
+//! [`Rollout`] or because the host was told, it watches live messages or judges some senders' next. Only then is the
+//! bundle kept on disk and swapped in, and only after that the high-water mark moves.
 //!
 //! There is no unsigned bundle: without a [`Trust`] with keys nothing here loads anything.
 

@@ -14,6 +14,8 @@ use crate::log::LogClass;
 use crate::log::record::{Event, Head, RECORD_VERSION};
 use crate::log::segment::{NOTHING_BEFORE, Segments, files, read_lines};
 
+/// How long nothing may have been written before a clock is not believed.
+const IDLE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why the log cannot be read or written.
@@ -31,6 +33,14 @@ pub enum LogError {
     /// Another process has it open.
     #[error("another process writes the log in {}", .0.display())]
     InUse(PathBuf),
+    /// By the clock nothing was written for so long that the clock is more likely wrong.
+    #[error(
+        "the newest record is of {newest}, more than a year before now by this clock, so nothing is deleted; if the clock is right, open the log once and it is newer"
+    )]
+    Clock {
+        /// Its time.
+        newest: String,
+    },
     /// The chain is broken.
     #[error("{}, line {line}: {reason}", path.display())]
     Chain {
@@ -197,6 +207,7 @@ pub struct Purged {
 /// If the log cannot be read or written.
 pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec<Purged>, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
+    check_clock(folder, now)?;
     let mut all = Vec::new();
     for (class, time) in [
         (LogClass::Decision, retention.decision),
@@ -264,6 +275,33 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
         all.push(purged);
     }
     Ok(all)
+}
+
+/// Whether the clock can be right: what is deleted by a wrong one does not come back.
+fn check_clock(folder: &Path, now: SystemTime) -> Result<(), LogError> {
+    let mut newest = String::new();
+    for class in LogClass::ALL {
+        let files = files(folder, class).map_err(|error| LogError::File { path: folder.to_owned(), error })?;
+        if let Some((_, path)) = files.last() {
+            newest = newest.max(latest(path)?);
+        }
+    }
+    let year_ago = now.checked_sub(IDLE_MAX).map(crate::clock::rfc3339).unwrap_or_default();
+    if newest.is_empty() || newest >= year_ago { Ok(()) } else { Err(LogError::Clock { newest }) }
+}
+
+/// The latest time in a file.
+fn latest(path: &Path) -> Result<String, LogError> {
+    let mut latest = String::new();
+    let note = |line: &[u8]| {
+        let value: Value = serde_json::from_slice(line).unwrap_or_default();
+        let ts = value["ts"].as_str().unwrap_or_default();
+        if *ts > *latest {
+            ts.clone_into(&mut latest);
+        }
+    };
+    read_lines(path, note).map_err(|error| LogError::File { path: path.to_owned(), error })?;
+    Ok(latest)
 }
 
 /// Keys of months that ended before `oldest`.

@@ -176,6 +176,9 @@ pub(crate) struct PublishArgs {
     /// The signed bundle
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: PathBuf,
+    /// Trust file of the hosts: what they would not take for its signatures, name or times is not published
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
     /// Folder that hosts follow, or that a web server serves
     #[arg(long, value_name = "DIR")]
     pub(crate) to: PathBuf,

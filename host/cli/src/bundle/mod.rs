@@ -126,7 +126,7 @@ fn read_key(path: &Path, password: Option<String>) -> anyhow::Result<SecretKey> 
 }
 
 fn verify_bundle(args: &VerifyArgs) -> anyhow::Result<()> {
-    let trust = Trust::parse(&read_text(&args.trust)?)?;
+    let trust = read_trust(&args.trust)?;
     let expected = Expected { trust: &trust, name: &args.name, mark: None, base: None, now: SystemTime::now() };
     let verified = verify(read_bundle(&args.bundle)?, &expected)?;
     let runtime = Runtime::new(&RuntimeConfig::default())?;
@@ -170,6 +170,12 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
 
 fn publish_bundle(args: &PublishArgs) -> anyhow::Result<()> {
     let bundle = read_bundle(&args.bundle)?;
+    if let Some(path) = &args.trust {
+        let trust = read_trust(path)?;
+        let name = &bundle.manifest().name;
+        let expected = Expected { trust: &trust, name, mark: None, base: None, now: SystemTime::now() };
+        verify(bundle.clone(), &expected)?;
+    }
     let changes = publish(&bundle, &args.to)?;
     let changes = changes.map_or(String::new(), |bytes| format!(", {} bytes as changes", count(bytes as u64)));
     note(&format!(
@@ -243,13 +249,17 @@ fn sign_trust(args: &SignTrustArgs) -> anyhow::Result<()> {
 }
 
 fn rotate_trust(args: &RotateTrustArgs) -> anyhow::Result<()> {
-    let now = Trust::parse(&read_text(&args.trust)?)?;
+    let now = read_trust(&args.trust)?;
     let text = read_text(&args.next)?;
     let signatures = args.signature.iter().map(|path| read_text(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let next = now.rotate(&text, &signatures)?;
     write(&args.trust, text.as_bytes())?;
     note(&format!("{}: version {} is now {}; restart the host", args.trust.display(), now.version(), next.version()));
     Ok(())
+}
+
+fn read_trust(path: &Path) -> anyhow::Result<Trust> {
+    Trust::parse(&read_text(path)?).with_context(|| path.display().to_string())
 }
 
 fn read_text(path: &Path) -> anyhow::Result<String> {

@@ -2,7 +2,7 @@
 //! so a word with them is looked up in several readings, and verification asks for each sign whether it
 //! can be the letter that is wanted. Not for what stands for one letter always; that is in the fold table.
 
-use crate::fold::{CLASS_FIRST_LETTER, Symbol, ascii_symbol, symbol};
+use crate::fold::{CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, Symbol, ascii_symbol, symbol};
 use crate::pieces::class_byte;
 
 /// Signs that may be letters within a word, and what they may be. Lower case stands for look-alikes too.
@@ -59,8 +59,8 @@ pub(crate) fn sign_byte(code: u32) -> Option<u8> {
 }
 
 /// Whether a byte of a piece is a sign.
-pub(crate) fn is_sign(byte: u8) -> bool {
-    byte >= SIGN_BYTES && usize::from(byte - SIGN_BYTES) < SIGNS.len()
+pub(crate) const fn is_sign(byte: u8) -> bool {
+    byte >= SIGN_BYTES && ((byte - SIGN_BYTES) as usize) < SIGNS.len()
 }
 
 /// Whether a sign counts as a letter only before another letter: it ends sentences, or opens brackets.
@@ -71,28 +71,48 @@ pub(crate) fn only_before_letter(code: u32) -> bool {
 /// The letter that a byte of a piece stands for in a reading; letters stand for themselves.
 #[inline]
 pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
-    if (CLASS_FIRST_LETTER..CLASS_FIRST_LETTER + 26).contains(&byte) {
-        return if reading == READING_I_IS_L { i_as_l(byte) } else { byte };
+    READ_BYTES[reading][usize::from(byte)]
+}
+
+static READ_BYTES: [[u8; 256]; READINGS] = {
+    let mut bytes = [[0; 256]; READINGS];
+    let mut reading = 0;
+    while reading < READINGS {
+        let mut byte = 0;
+        while byte < 256 {
+            bytes[reading][byte] = letter_of_byte(byte as u8, reading);
+            byte += 1;
+        }
+        reading += 1;
     }
-    let digit = byte.wrapping_sub(ascii_symbol(b'0') as u8);
-    let letters = if digit < 10 {
-        DIGITS[usize::from(digit)]
+    bytes
+};
+
+const fn letter_of_byte(byte: u8, reading: usize) -> u8 {
+    let digit = byte.wrapping_sub(CLASS_FIRST_DIGIT);
+    let letters = if byte == CLASS_I && reading == READING_I_IS_L {
+        return CLASS_L;
+    } else if digit < 10 {
+        DIGITS[digit as usize]
     } else if is_sign(byte) {
-        SIGNS[usize::from(byte - SIGN_BYTES)].1
+        SIGNS[(byte - SIGN_BYTES) as usize].1
     } else {
         return byte;
     };
-    let chosen = match reading {
-        0 => letters.chars().next(),
-        READING_I_IS_L if letters.starts_with(['i', 'b']) => letters.chars().filter(char::is_ascii).nth(1),
-        READING_I_IS_L => letters.chars().next(),
-        _ => letters.chars().find(|letter| !letter.is_ascii()),
-    };
-    let letter = chosen.or_else(|| letters.chars().next());
-    letter.map_or(byte, |letter| class_byte(symbol(letter as u32)))
+    let letters = letters.as_bytes();
+    let (first, second) = (letters[0], if letters.len() > 1 { letters[1] } else { 0 });
+    let is_cyrillic = reading + 1 == READINGS;
+    if is_cyrillic && letters.len() > 1 && !letters[letters.len() - 1].is_ascii() {
+        // Letters beyond ASCII stand last, and have two bytes.
+        let (lead, tail) = (letters[letters.len() - 2] as u32, letters[letters.len() - 1] as u32);
+        return class_byte(symbol((lead & 0x1F) << 6 | tail & 0x3F));
+    }
+    let has_other = reading == READING_I_IS_L && matches!(first, b'i' | b'b') && second.is_ascii_lowercase();
+    class_byte(ascii_symbol(if has_other { second } else { first }))
 }
 
 /// A letter of a word, `l` for `i`.
+#[cfg(feature = "compile")]
 pub(crate) fn i_as_l(letter: u8) -> u8 {
     if letter == CLASS_I { CLASS_L } else { letter }
 }

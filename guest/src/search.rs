@@ -155,7 +155,7 @@ pub(crate) fn symbols_needed(pack: &Pack<'_>) -> Symbols {
 
 /// Appends every candidate in the message to `candidates`. `places` is scratch.
 pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
-    search_words(pack, message, candidates);
+    search_words(pack, message, places, candidates);
     let [_, _, one, two, four, ..] = &pack.grams;
     search_windows::<1>(one, message, places, candidates);
     search_windows::<2>(two, message, places, candidates);
@@ -163,33 +163,47 @@ pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, c
 }
 
 /// Every word that pieces may make, whole and by its first letters.
-fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidate>) {
+fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
     let (words, prefixes) = (&pack.grams[WORD], &pack.grams[PREFIX]);
-    if words.filter.is_empty() && prefixes.filter.is_empty() {
-        return;
+    if !words.filter.is_empty() {
+        let found = message.pieces_known(words.filter, places);
+        for &first in &places[..found] {
+            let first = first as usize;
+            if message.stands_alone(first) {
+                words.probe(message.key(&message.pieces[first]), |entries| begin(message, first, entries, candidates));
+            } else {
+                search_joined(words, message, first, candidates);
+            }
+        }
     }
-    let (has_words, has_glued) = (!words.filter.is_empty(), words.flags & HAS_GLUED != 0);
-    for (first, piece) in message.pieces.iter().enumerate() {
-        let stands_alone = message.stands_alone(first);
-        if has_words && stands_alone {
-            // A word of one piece.
-            words.probe(message.key(piece), |entries| begin(message, first, entries, candidates));
-        } else if has_words {
-            search_joined(words, message, first, candidates);
-        }
-        if has_glued {
-            search_glued(words, message, first, candidates);
-        }
-        if !prefixes.filter.is_empty() {
-            let is_whole = stands_alone && !Pieces::is_of_signs(piece);
+    if words.flags & HAS_GLUED != 0 {
+        (0..message.pieces.len()).for_each(|first| search_glued(words, message, first, candidates));
+    }
+    if !prefixes.filter.is_empty() {
+        for (first, piece) in message.pieces.iter().enumerate() {
+            let is_whole = message.stands_alone(first) && !Pieces::is_of_signs(piece);
             let (letters, count) = if is_whole { piece.head() } else { first_letters(message, first) };
             prefixes.probe_prefixes(letters, count, |entries| begin(message, first, entries, candidates));
         }
     }
 }
 
-/// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
+/// The words that piece `first` and those joined to it make.
 fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let mut key = WordKey::default();
+    for piece in message.word_from(first) {
+        if !Pieces::is_of_letters(piece) {
+            return search_mixed(words, message, first, candidates);
+        }
+        let Some(longer) = key.with_piece(message, piece, words) else { return };
+        key = longer;
+        words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+    }
+}
+
+/// The same where there are digits or signs among them: letters among these in all readings.
+#[inline(never)]
+fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut plain = Some(WordKey::default());
     let mut readings = [None; leet::READINGS];
     let mut mixture = message.mixture(first);

@@ -542,7 +542,7 @@ pub(crate) fn whole_neighbour(key: u64) -> u16 {
 }
 
 /// A class as one byte. Different letters may share one: the search over-matches.
-pub(crate) fn class_byte(class: Symbol) -> u8 {
+pub(crate) const fn class_byte(class: Symbol) -> u8 {
     let [low, high] = class.to_le_bytes();
     low ^ high.rotate_left(3)
 }

@@ -1010,8 +1010,10 @@ fn tag(rest: &[u8]) -> usize {
         [b'<', b'/', letter, ..] | [b'<', letter, ..] => letter.is_ascii_alphabetic(),
         _ => false,
     };
-    let end = rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>');
-    if named { end.map_or(0, |end| end + 1) } else { 0 }
+    if !named {
+        return 0;
+    }
+    rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>').map_or(0, |end| end + 1)
 }
 
 fn value(digits: &[u8], radix: u32) -> Option<u32> {

@@ -10,7 +10,7 @@ use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
 use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
-use crate::pieces::{Piece, Pieces, Symbols, is_repeat};
+use crate::pieces::{Gap, Piece, Pieces, Symbols, is_repeat};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -193,6 +193,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
     let mut plain = Some(WordKey::default());
     let mut readings = [None; leet::READINGS];
     let mut mixture = message.mixture(first);
+    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
@@ -227,7 +228,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
         // What begins as no word does may still be one in another reading, once there is a mixture.
         if plain.is_none()
             && readings.iter().all(Option::is_none)
-            && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
+            && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
         {
             return;
         }

@@ -2,6 +2,8 @@
 //! the pattern, by which folds, and whether words begin and end where they must. The search may
 //! over-match; this may not.
 
+use core::cell::OnceCell;
+
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
 use crate::glue;
 use crate::leet;
@@ -92,7 +94,7 @@ pub(crate) fn verify(
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?
     } else {
-        read_folded(spelling, pattern, text, start)?
+        read_ascii(spelling, pattern, text, start).unwrap_or_else(|| read_folded(spelling, pattern, text, start))?
     };
     if reading.evidence.0 & !pattern.folds != 0 {
         return Err(Dropped::Folds(Evidence(reading.evidence.0 & !pattern.folds)));
@@ -193,6 +195,8 @@ struct Reading {
     /// A clause ends between two letters.
     has_clause_end: bool,
     letters: u32,
+    /// Whether the text is spaced out as a whole, once that was asked.
+    in_spaced_text: OnceCell<bool>,
 }
 
 impl Reading {
@@ -206,8 +210,107 @@ impl Reading {
             spaced_out: false,
             has_clause_end: false,
             letters: 0,
+            in_spaced_text: OnceCell::new(),
         }
     }
+}
+
+/// Whether a character of ASCII parts letters, and stands for none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    Not,
+    Space,
+    Sign,
+}
+
+static ASCII_PARTS: [Parts; 256] = {
+    let mut parts = [Parts::Not; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        let ascii = byte as u8;
+        if fold::ascii_symbol(ascii) == SEPARATOR && !leet::is_ascii_sign(ascii) {
+            let is_space = ascii.is_ascii_whitespace() || ascii == b'\x0B';
+            parts[byte] = if is_space { Parts::Space } else { Parts::Sign };
+        }
+        byte += 1;
+    }
+    parts
+};
+
+/// Reads a pattern of ASCII where nothing but its letters and separators of ASCII stand, as [`read_folded`] would, at a
+/// fraction of its cost. `None` where anything else stands: what is drawn out, masked, or stands for a letter.
+fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
+    let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
+    let mut reading = Reading::new(start);
+    let (mut word, mut gap) = (Word::default(), GapRead::default());
+    let (mut before, mut joint) = (0, false);
+    let mut at = start;
+    for (number, &wanted) in spelling.iter().enumerate() {
+        if wanted == b' ' {
+            joint = true;
+            continue;
+        }
+        if !is_plain_byte(wanted) {
+            return None;
+        }
+        loop {
+            let &byte = text.get(at)?;
+            if byte.eq_ignore_ascii_case(&wanted) {
+                break;
+            }
+            if byte.is_ascii_alphabetic() {
+                let is_other = wanted.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&before);
+                return is_other.then_some(Err(Dropped::Letters));
+            }
+            let is_space = match ASCII_PARTS[usize::from(byte)] {
+                Parts::Space => true,
+                Parts::Sign => false,
+                Parts::Not => return None,
+            };
+            // Before the one letter that is wanted no sign masks it.
+            let is_one = || wanted != before && spelling.get(number + 1) != Some(&wanted);
+            let is_before = |next: &u8| next.eq_ignore_ascii_case(&wanted) && is_one();
+            let may_mask = may_be_masked && !joint && !is_space && byte != b'\'';
+            if at == start || may_mask && !text.get(at + 1).is_some_and(is_before) {
+                return None;
+            }
+            gap.characters += 1;
+            gap.has_space |= is_space;
+            at += 1;
+        }
+        if joint {
+            let joint_max = if pattern.adds & Evidence::MISSPELT.0 == 0 { JOINT_CHARACTERS_MAX } else { 1 };
+            if !(1..=joint_max).contains(&gap.characters) {
+                return None;
+            }
+            if let Err(dropped) = word.end(&mut reading) {
+                return Some(Err(dropped));
+            }
+        } else if gap.characters > 0 {
+            if gap.characters > GAP_CHARACTERS_MAX {
+                return Some(Err(Dropped::Gap));
+            }
+            reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
+            if !(wanted.is_ascii_digit() && before.is_ascii_digit()) {
+                word.gap(gap.has_space);
+            }
+        }
+        word.piece_letters += u32::from(joint || gap.characters > 0 || wanted != before);
+        reading.letters += 1;
+        reading.last = at;
+        at += 1;
+        (gap, before, joint) = (GapRead::default(), wanted, false);
+    }
+    // The last letter may go on.
+    if joint
+        || text
+            .get(at)
+            .is_some_and(|&byte| byte >= 0x80 || byte.eq_ignore_ascii_case(&before) || symbol(byte.into()) == IGNORABLE)
+    {
+        return None;
+    }
+    reading.end = at;
+    Some(word.end(&mut reading).map(|()| reading))
 }
 
 /// Reads letter by letter, folding.
@@ -557,7 +660,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
             let goes_on = || letter_before(text, at, GAP_CHARACTERS_MAX).is_some_and(|(_, at)| is_single(at));
             !is_single(at) || is_word(before) && !goes_on()
         })
-        || is_in_spaced_text(text, reading)
+        || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
 }
 
 /// Whether a word may end where the reading does.
@@ -580,7 +683,7 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
             let goes_on = || letter_after(text, end, GAP_CHARACTERS_MAX).is_some_and(|(_, end)| is_single(end));
             !is_single(end) || is_word(after) && !goes_on()
         })
-        || is_in_spaced_text(text, reading)
+        || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
 }
 
 /// Whether a letter is a word by itself, in one language or another: `I`, `a`, `à`, `e`, `y`, `и`.
@@ -596,22 +699,47 @@ fn is_in_spaced_text(text: &[u8], reading: &Reading) -> bool {
     if reading.letters < SPACED_LETTERS_MIN {
         return false;
     }
+    let (mut before, mut after) = (reading.start, reading.end);
     let mut around = 0;
-    let mut at = reading.start;
     while around < SPACED_TEXT_LETTERS_MIN
-        && let Some((_, start)) = letter_before(text, at, GAP_CHARACTERS_MAX)
-        && letter_before(text, start, 0).is_none()
+        && let Some(start) = single_before(text, before)
     {
-        (around, at) = (around + 1, start);
+        (around, before) = (around + 1, start);
     }
-    at = reading.end;
     while around < SPACED_TEXT_LETTERS_MIN
-        && let Some((_, end)) = letter_after(text, at, GAP_CHARACTERS_MAX)
-        && letter_after(text, end, 0).is_none()
+        && let Some(end) = single_after(text, after)
     {
-        (around, at) = (around + 1, end);
+        (around, after) = (around + 1, end);
     }
     around == SPACED_TEXT_LETTERS_MIN
+}
+
+/// Where the letter before `end` starts, if it stands by itself.
+fn single_before(text: &[u8], end: usize) -> Option<usize> {
+    // Most stand between two spaces.
+    if let Some(&[before, letter, space]) = text[..end].last_chunk()
+        && is_single_in_ascii(before, letter, space)
+    {
+        return Some(end - 2);
+    }
+    let (_, start) = letter_before(text, end, GAP_CHARACTERS_MAX)?;
+    letter_before(text, start, 0).is_none().then_some(start)
+}
+
+/// Where the letter after `start` ends, if it stands by itself.
+fn single_after(text: &[u8], start: usize) -> Option<usize> {
+    if let Some(&[space, letter, after]) = text[start..].first_chunk()
+        && is_single_in_ascii(space, letter, after)
+    {
+        return Some(start + 2);
+    }
+    let (_, end) = letter_after(text, start, GAP_CHARACTERS_MAX)?;
+    letter_after(text, end, 0).is_none().then_some(end)
+}
+
+fn is_single_in_ascii(before: u8, letter: u8, after: u8) -> bool {
+    let parts = |byte: u8| ASCII_PARTS[usize::from(byte)] != Parts::Not;
+    letter.is_ascii_alphanumeric() && parts(before) && parts(after)
 }
 
 /// Signs that make two short words one: `db@example`, `Kung-Fu`.
@@ -630,10 +758,19 @@ fn joins(before: u32, after: u32, reading: &Reading) -> bool {
     }
 }
 
+/// The character before `end` and where it starts; most are of ASCII.
+#[inline]
+fn character_before(text: &[u8], end: usize) -> Option<(u32, usize)> {
+    match text[..end].last() {
+        Some(&ascii @ 0..0x80) => Some((ascii.into(), end - 1)),
+        _ => decode_before(text, end),
+    }
+}
+
 /// The letter before `end` with at most `separators_max` separators between, and where it starts.
 pub(crate) fn letter_before(text: &[u8], mut end: usize, separators_max: u32) -> Option<(u32, usize)> {
     let mut separators = 0;
-    while let Some((code, at)) = decode_before(text, end) {
+    while let Some((code, at)) = character_before(text, end) {
         match symbol(code) {
             IGNORABLE => {}
             SEPARATOR if separators == separators_max => return None,

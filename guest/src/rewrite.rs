@@ -133,6 +133,14 @@ enum Noise {
     Between,
 }
 
+fn is_dot_name(char: char) -> bool {
+    char >= '点' && DOTS.chars().any(|dot| dot == char)
+}
+
+fn is_noise_mark(char: char) -> bool {
+    ('〇'..='亅').contains(&char) && NOISE.chars().any(|noise| noise == char)
+}
+
 /// Whether the second reading may change a Han character, from U+4E00 on.
 #[inline]
 pub(crate) fn is_watched(code: u32) -> bool {
@@ -244,9 +252,9 @@ impl Watch {
                 if is_digit && self.after_digit || self.noise == Noise::Between {
                     self.add_odd_words(around(at));
                 }
-                let is_dot = DOTS.contains(char) && rest.get(3).is_some_and(u8::is_ascii_alphanumeric);
-                if code >= 0x4E00 && is_watched(code) && !DOTS.contains(char) && !is_digit {
-                    self.has_parts |= !NOISE.contains(char);
+                let is_dot = rest.get(3).is_some_and(u8::is_ascii_alphanumeric) && is_dot_name(char);
+                if code >= 0x4E00 && is_watched(code) && !is_dot_name(char) && !is_digit {
+                    self.has_parts |= !is_noise_mark(char);
                     self.may_be_rewritten = true;
                 }
                 self.may_be_rewritten |= is_dot;
@@ -520,8 +528,8 @@ impl Rewrite {
         }
         match char {
             '\0'..='\x7F' => return if is_noise(text, at) { 1 } else { 0 },
-            _ if NOISE.contains(char) && is_noise(text, at) => return length,
-            _ if DOTS.contains(char) && is_between_ascii(text, at) => return self.put_char('.', at, length),
+            _ if is_noise_mark(char) && is_noise(text, at) => return length,
+            _ if is_dot_name(char) && is_between_ascii(text, at) => return self.put_char('.', at, length),
             // Han and whole syllables, which most text with these bytes is made of, are as they are.
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return 0,
             _ => {}

@@ -115,6 +115,17 @@ impl WordKey {
         (STARTS.into_iter().all(is_known) && self.count <= words.letters_max).then_some(self)
     }
 
+    /// With the letters of a piece as a reading has them.
+    #[inline]
+    fn with_piece_read(self, message: &Pieces, piece: &Piece, reading: usize, words: &Gram<'_>) -> Option<WordKey> {
+        let (letters, count) = piece.head();
+        let read = |letter: u8| leet::read_byte(letter, reading);
+        if count == 1 {
+            return self.with(core::iter::once(read(letters as u8)), words);
+        }
+        self.with(message.letters(piece).map(read), words)
+    }
+
     /// With more letters, one by one.
     fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
         for letter in letters {
@@ -191,30 +202,33 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
 /// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
 fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut plain = Some(WordKey::default());
-    let mut readings = [None; leet::READINGS];
+    let (mut readings, mut has_readings) = ([None; leet::READINGS], false);
     let mut mixture = message.mixture(first);
     let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
-        if mixture.is_mixed() {
+        if mixture.is_mixed() && (has_readings || !was_mixed) {
+            has_readings = false;
             for (reading, key) in readings.iter_mut().enumerate() {
                 // Built beside the plain key, once there is a mixture: from the start for each length, they would
                 // cost its square.
                 let from = if was_mixed { first + count - 1 } else { first };
                 let before = if was_mixed { *key } else { Some(WordKey::default()) };
                 let pieces = &message.pieces[from..first + count];
-                let letters = pieces.iter().flat_map(|piece| message.letters(piece));
-                *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
+                *key = before.and_then(|key| {
+                    pieces.iter().try_fold(key, |key, piece| key.with_piece_read(message, piece, reading, words))
+                });
+                has_readings |= key.is_some();
             }
-            if count > 1 && message.ends_token(first + count) {
-                for (number, reading) in readings.iter().enumerate() {
-                    let key = reading.map(WordKey::key);
+            if has_readings && count > 1 && message.ends_token(first + count) {
+                let keys = readings.map(|reading| reading.map(WordKey::key));
+                for (number, key) in keys.iter().enumerate() {
                     // Most readings of most words are the same.
                     if let Some(key) = key
-                        && readings[..number].iter().all(|other| other.map(WordKey::key) != Some(key))
+                        && !keys[..number].contains(&Some(*key))
                     {
-                        words.probe(key, |entries| begin(message, first, entries, candidates));
+                        words.probe(*key, |entries| begin(message, first, entries, candidates));
                     }
                 }
             }
@@ -226,10 +240,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
-        if plain.is_none()
-            && readings.iter().all(Option::is_none)
-            && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
-        {
+        if plain.is_none() && !has_readings && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
             return;
         }
     }

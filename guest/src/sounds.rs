@@ -112,7 +112,9 @@ impl Sounds {
                 at += length;
             } else if is_latin(class) {
                 at = self.read_latin(text, at, &mut gap);
-            } else if let Some(end) = self.read_bopomofo(text, at, &mut gap) {
+            } else if matches!(code, 0x3105..=0x3129)
+                && let Some(end) = self.read_bopomofo(text, at, &mut gap)
+            {
                 at = end;
             } else {
                 if class == SEPARATOR {
@@ -193,7 +195,7 @@ impl Sounds {
         let mut at = start;
         let mut take = |of: &'static str, from: u32| {
             let (code, length) = decode(&text[at..]);
-            let found = of.split(' ').nth(code.checked_sub(from)? as usize)?;
+            let found = of.split(' ').nth(code.checked_sub(from).filter(|_| code <= 0x3129)? as usize)?;
             at += length;
             Some(found)
         };

@@ -94,7 +94,12 @@ pub(crate) fn verify(
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?
     } else {
-        read_ascii(spelling, pattern, text, start).unwrap_or_else(|| read_folded(spelling, pattern, text, start))?
+        let glance = if spelling[0] < 0x80 {
+            read_ascii(spelling, pattern, text, start)
+        } else {
+            read_han(spelling, text, start)
+        };
+        glance.unwrap_or_else(|| read_folded(spelling, pattern, text, start))?
     };
     if reading.evidence.0 & !pattern.folds != 0 {
         return Err(Dropped::Folds(Evidence(reading.evidence.0 & !pattern.folds)));
@@ -311,6 +316,45 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
     }
     reading.end = at;
     Some(word.end(&mut reading).map(|()| reading))
+}
+
+/// The same for a pattern of Han where nothing but Han stands. `None` also where a variant of a character does.
+fn read_han(spelling: &[u8], text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
+    let mut reading = Reading::new(start);
+    let mut before = IGNORABLE;
+    for wanted in spelling.chunks(3) {
+        let there = han(&text[reading.end..]);
+        let wanted = han(wanted)?;
+        let Some(there) = there else { return None };
+        if there != wanted {
+            let (class, wanted_class) = (symbol(there), symbol(wanted));
+            let is_other = class > SEPARATOR && class != wanted_class && class != before;
+            return is_other.then_some(Err(Dropped::Letters));
+        }
+        before = symbol(there);
+        reading.letters += 1;
+        reading.last = reading.end;
+        reading.end += 3;
+    }
+    // The last character may go on.
+    if let rest @ [_, ..] = &text[reading.end..] {
+        let class = symbol(decode(rest).0);
+        if class == before || class == IGNORABLE {
+            return None;
+        }
+    }
+    Some(Ok(reading))
+}
+
+/// The Han character at the start, if it is one of those that most text is made of.
+fn han(text: &[u8]) -> Option<u32> {
+    match text.first_chunk() {
+        Some(&[a @ 0xE4..=0xE9, b @ 0x80..=0xBF, c @ 0x80..=0xBF]) => {
+            let code = u32::from(a & 0xF) << 12 | u32::from(b & 0x3F) << 6 | u32::from(c & 0x3F);
+            (code >= 0x4E00).then_some(code)
+        }
+        _ => None,
+    }
 }
 
 /// Reads letter by letter, folding.

@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use crate::Span;
 use crate::alphabets::{Alphabet, looks_like};
-use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
+use crate::fold::{self, CLASS_FIRST_DIGIT, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
 use crate::splits::{self, HAN_BITS};
 
 /// Longest tag that is left out, in bytes.
@@ -131,6 +131,12 @@ enum Noise {
     None,
     Unspaced,
     Between,
+}
+
+/// The letters that a ligature stands for, with it.
+fn ligature(char: char) -> Option<&'static (char, &'static str)> {
+    let may_be = matches!(char, '\u{C6}'..='\u{153}' | 'ẞ' | '㏄' | '\u{FB00}'..='\u{FB06}');
+    LIGATURES.iter().filter(|_| may_be).find(|(ligature, _)| *ligature == char)
 }
 
 fn is_dot_name(char: char) -> bool {
@@ -261,13 +267,18 @@ impl Watch {
                 noise = Noise::Unspaced;
             }
             '＋' => self.may_be_rewritten |= adds(rest).is_some(),
-            // Punctuation and the pound sign are as they are.
+            // Punctuation and the pound sign are as they are, and what is not UTF-8.
             '\u{80}'..='\u{BF}'
             | '\u{2000}'..='\u{202D}'
             | '\u{3001}'
             | '\u{3002}'
             | '\u{FF01}'..='\u{FF0F}'
-            | '\u{FF1A}'..='\u{FF20}' => {}
+            | '\u{FF1A}'..='\u{FF20}'
+            | '\u{FFFD}' => {}
+            // Of Latin letters with marks there are ligatures, and emoji stand for nothing.
+            '\u{C0}'..='\u{17F}' => self.may_be_rewritten |= ligature(char).is_some(),
+            '\u{1F300}'.. if symbol(code) == SEPARATOR => {}
+            _ if char != '\u{202E}' && symbol(code) == IGNORABLE => {}
             _ => {
                 self.may_be_rewritten = true;
                 // Digits of other scripts may have the letter O among them, Arabic letters digits.
@@ -534,14 +545,17 @@ impl Rewrite {
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return 0,
             _ => {}
         }
-        if let Some((_, letters)) = LIGATURES.iter().find(|(ligature, _)| *ligature == char) {
+        if let Some((_, letters)) = ligature(char) {
             self.put(letters.as_bytes(), at, length);
             return length;
         }
-        if let Some((syllable, length)) = syllable(&text[at..]) {
+        if matches!(char, '\u{1100}'..='\u{1112}' | '\u{3131}'..='\u{314E}')
+            && let Some((syllable, length)) = syllable(&text[at..])
+        {
             return self.put_char(syllable, at, length);
         }
-        if looks_like(char.into()).is_none() && !shows_turned(char) {
+        // Marks, and what does not show.
+        if symbol(char.into()) == IGNORABLE || looks_like(char.into()).is_none() && !shows_turned(char) {
             return 0;
         }
         let taken = if shows_turned(char) { self.turn_upside_down(text, at) } else { 0 };
@@ -942,7 +956,7 @@ pub(crate) fn spelled(term: &str) -> alloc::string::String {
     let mut at = 0;
     while let Some(char) = term[at..].chars().next() {
         let mut length = char.len_utf8();
-        match (LIGATURES.iter().find(|(ligature, _)| *ligature == char), syllable(&term.as_bytes()[at..])) {
+        match (ligature(char), syllable(&term.as_bytes()[at..])) {
             (Some((_, letters)), _) => spelled.push_str(letters),
             (None, Some((syllable, taken))) => {
                 spelled.push(syllable);
@@ -1094,8 +1108,9 @@ fn plain_digit(char: char) -> Option<char> {
         let number = HAN_DIGITS.iter().position(|digits| digits.contains(char))?;
         return char::from_digit(number as u32, 10);
     }
-    let is_punctuation = matches!(char, '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{3006}' | '\u{FF01}'..='\u{FF0F}');
-    if is_punctuation { None } else { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) }
+    // Letters may be of the class of a digit that they look like.
+    let class = symbol(char.into()).wrapping_sub(CLASS_FIRST_DIGIT.into());
+    if class < 10 { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) } else { None }
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.

@@ -244,6 +244,7 @@ static ASCII_PARTS: [Parts; 256] = {
 
 /// Reads a pattern of ASCII where nothing but its letters and separators of ASCII stand, as [`read_folded`] would, at a
 /// fraction of its cost. `None` where anything else stands: what is drawn out, masked, or stands for a letter.
+#[inline(never)]
 fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
     let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
     let mut reading = Reading::new(start);
@@ -272,11 +273,15 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 Parts::Sign => false,
                 Parts::Not => return None,
             };
-            // Before the one letter that is wanted no sign masks it.
-            let is_one = || wanted != before && spelling.get(number + 1) != Some(&wanted);
-            let is_before = |next: &u8| next.eq_ignore_ascii_case(&wanted) && is_one();
+            // Before the wanted letter, as often as it is wanted, no sign masks it.
+            let is_there = || {
+                let wanted_run = spelling[number..].iter().take_while(|&&letter| letter == wanted).count();
+                let is_letter = |at: usize| text.get(at).is_some_and(|there| there.eq_ignore_ascii_case(&wanted));
+                let is_sign = |at: usize| text[at] != b'\'' && ASCII_PARTS[usize::from(text[at])] == Parts::Sign;
+                (0..wanted_run).all(|more| is_letter(at + 1 + 2 * more) && is_sign(at + 2 * more))
+            };
             let may_mask = may_be_masked && !joint && !is_space && byte != b'\'';
-            if at == start || may_mask && !text.get(at + 1).is_some_and(is_before) {
+            if at == start || may_mask && !is_there() {
                 return None;
             }
             gap.characters += 1;
@@ -294,6 +299,10 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         } else if gap.characters > 0 {
             if gap.characters > GAP_CHARACTERS_MAX {
                 return Some(Err(Dropped::Gap));
+            }
+            // What is itself a fold mostly has no other.
+            if pattern.adds != 0 && pattern.folds & Evidence::SEPARATOR.0 == 0 {
+                return Some(Err(Dropped::Letters));
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
             if !(wanted.is_ascii_digit() && before.is_ascii_digit()) {
@@ -319,6 +328,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
 }
 
 /// The same for a pattern of Han where nothing but Han stands. `None` also where a variant of a character does.
+#[inline(never)]
 fn read_han(spelling: &[u8], text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
     let mut reading = Reading::new(start);
     let mut before = IGNORABLE;
@@ -358,6 +368,7 @@ fn han(text: &[u8]) -> Option<u32> {
 }
 
 /// Reads letter by letter, folding.
+#[inline(never)]
 fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Result<Reading, Dropped> {
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.

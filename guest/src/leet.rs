@@ -130,8 +130,50 @@ pub(crate) fn is_l(letter: u8) -> bool {
     letter == CLASS_L
 }
 
+/// Of each character of ASCII, the letters a to z that it may stand for, one bit each.
+static ASCII_STANDS_FOR: [u32; 0x80] = {
+    let mut stands_for = [0; 0x80];
+    let mut digit = 0;
+    while digit < DIGITS.len() {
+        stands_for[b'0' as usize + digit] = latin_bits(DIGITS[digit]);
+        digit += 1;
+    }
+    let mut sign = 0;
+    while sign < SIGNS.len() {
+        if SIGNS[sign].0.is_ascii() {
+            stands_for[SIGNS[sign].0 as usize] = latin_bits(SIGNS[sign].1);
+        }
+        sign += 1;
+    }
+    stands_for
+};
+
+const fn latin_bits(letters: &str) -> u32 {
+    let (bytes, mut bits, mut at) = (letters.as_bytes(), 0, 0);
+    while at < bytes.len() {
+        if bytes[at] < 0x80 {
+            bits |= 1 << (bytes[at] - b'a');
+        }
+        at += 1;
+    }
+    bits
+}
+
+/// Whether a digit or sign of ASCII may stand for a letter a to z.
+#[inline]
+pub(crate) fn ascii_stands_for(byte: u8, letter: u8) -> bool {
+    letter.is_ascii_lowercase()
+        && ASCII_STANDS_FOR.get(usize::from(byte)).is_some_and(|bits| bits >> (letter - b'a') & 1 == 1)
+}
+
 /// Whether a digit or sign may stand for a letter of that class.
 pub(crate) fn stands_for(code: u32, class: Symbol) -> bool {
+    if let Some(&bits) = ASCII_STANDS_FOR.get(code as usize) {
+        let letter = class.wrapping_sub(CLASS_FIRST_LETTER.into());
+        if bits == 0 || letter < 26 {
+            return bits >> (letter & 31) & 1 == 1;
+        }
+    }
     let letters = match char::from_u32(code) {
         Some(digit @ '0'..='9') => DIGITS[digit as usize - '0' as usize],
         _ => sign_byte(code).map_or("", |sign| SIGNS[usize::from(sign - SIGN_BYTES)].1),

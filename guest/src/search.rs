@@ -103,7 +103,11 @@ impl WordKey {
         }
         let had = self.count;
         if had + count >= u64::BITS / 8 {
-            return self.with(message.letters(piece), words);
+            if had < STARTS[1] || count > u64::BITS / 8 {
+                return self.with(message.letters(piece), words);
+            }
+            (0..count).for_each(|at| self.push((letters >> (8 * at)) as u8));
+            return (self.count <= words.letters_max).then_some(self);
         }
         if count > 0 {
             self.letters |= letters << (8 * had);
@@ -115,27 +119,29 @@ impl WordKey {
         (STARTS.into_iter().all(is_known) && self.count <= words.letters_max).then_some(self)
     }
 
-    /// With the letters of a piece as a reading has them.
+    /// Adds the letters of a piece as a reading has them; returns whether a word may still be that, as far as tells.
     #[inline]
-    fn with_piece_read(self, message: &Pieces, piece: &Piece, reading: usize, words: &Gram<'_>) -> Option<WordKey> {
+    fn add_read(&mut self, message: &Pieces, piece: &Piece, reading: usize, words: &Gram<'_>) -> bool {
         let (letters, count) = piece.head();
-        let read = |letter: u8| leet::read_byte(letter, reading);
         if count == 1 {
-            return self.with(core::iter::once(read(letters as u8)), words);
+            return self.add(leet::read_byte(letters as u8, reading), words) && self.count <= words.letters_max;
         }
-        self.with(message.letters(piece).map(read), words)
+        message.letters(piece).all(|letter| self.add(leet::read_byte(letter, reading), words))
+            && self.count <= words.letters_max
+    }
+
+    /// Adds a letter; returns whether any word begins so, as far as its first letters tell.
+    #[inline]
+    fn add(&mut self, letter: u8, words: &Gram<'_>) -> bool {
+        let had = self.count;
+        self.push(letter);
+        let is_start = had != self.count && (self.count == STARTS[0] || self.count == STARTS[1]);
+        !is_start || words.knows(start_key(self.letters, self.count))
     }
 
     /// With more letters, one by one.
-    fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
-        for letter in letters {
-            let had = self.count;
-            self.push(letter);
-            if had != self.count && STARTS.contains(&self.count) && !words.knows(start_key(self.letters, self.count)) {
-                return None;
-            }
-        }
-        (self.count <= words.letters_max).then_some(self)
+    fn with(mut self, mut letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
+        (letters.all(|letter| self.add(letter, words)) && self.count <= words.letters_max).then_some(self)
     }
 }
 
@@ -202,33 +208,33 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidat
 /// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
 fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut plain = Some(WordKey::default());
-    let (mut readings, mut has_readings) = ([None; leet::READINGS], false);
+    // Those readings that may still be words, one bit each.
+    let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
     let mut mixture = message.mixture(first);
     let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
-        if mixture.is_mixed() && (has_readings || !was_mixed) {
-            has_readings = false;
-            for (reading, key) in readings.iter_mut().enumerate() {
-                // Built beside the plain key, once there is a mixture: from the start for each length, they would
-                // cost its square.
-                let from = if was_mixed { first + count - 1 } else { first };
-                let before = if was_mixed { *key } else { Some(WordKey::default()) };
-                let pieces = &message.pieces[from..first + count];
-                *key = before.and_then(|key| {
-                    pieces.iter().try_fold(key, |key, piece| key.with_piece_read(message, piece, reading, words))
-                });
-                has_readings |= key.is_some();
+        if mixture.is_mixed() && (alive != 0 || !was_mixed) {
+            // Built beside the plain key, once there is a mixture: from the start for each length, they would cost its
+            // square.
+            let from = if was_mixed { first + count - 1 } else { first };
+            alive = if was_mixed { alive } else { (1 << leet::READINGS) - 1 };
+            let were_alive = alive;
+            let is_alive = |reading: usize| were_alive >> reading & 1 == 1;
+            for (reading, key) in readings.iter_mut().enumerate().filter(|&(reading, _)| is_alive(reading)) {
+                let mut pieces = message.pieces[from..first + count].iter();
+                if !pieces.all(|piece| key.add_read(message, piece, reading, words)) {
+                    alive &= !(1 << reading);
+                }
             }
-            if has_readings && count > 1 && message.ends_token(first + count) {
-                let keys = readings.map(|reading| reading.map(WordKey::key));
-                for (number, key) in keys.iter().enumerate() {
+            if alive != 0 && count > 1 && message.ends_token(first + count) {
+                let is_alive = |reading: usize| alive >> reading & 1 == 1;
+                for (number, key) in readings.iter().enumerate().filter(|&(number, _)| is_alive(number)) {
                     // Most readings of most words are the same.
-                    if let Some(key) = key
-                        && !keys[..number].contains(&Some(*key))
-                    {
-                        words.probe(*key, |entries| begin(message, first, entries, candidates));
+                    let is_same = |other: usize| is_alive(other) && readings[other].key() == key.key();
+                    if !(0..number).any(is_same) {
+                        words.probe(key.key(), |entries| begin(message, first, entries, candidates));
                     }
                 }
             }
@@ -240,7 +246,7 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
-        if plain.is_none() && !has_readings && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
+        if plain.is_none() && alive == 0 && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
             return;
         }
     }

@@ -242,14 +242,15 @@ static ASCII_PARTS: [Parts; 256] = {
     parts
 };
 
-/// Reads a pattern of ASCII where nothing but its letters and separators of ASCII stand, as [`read_folded`] would, at a
-/// fraction of its cost. `None` where anything else stands: what is drawn out, masked, or stands for a letter.
+/// Reads a pattern of ASCII where nothing but its letters, digits and signs for them, and separators of ASCII stand, as
+/// [`read_folded`] would, at a fraction of its cost. `None` where anything else stands: what is drawn out or masked.
 #[inline(never)]
 fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
     let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
     let mut reading = Reading::new(start);
     let (mut word, mut gap) = (Word::default(), GapRead::default());
-    let (mut before, mut joint) = (0, false);
+    let (mut before, mut byte_before, mut joint) = (0, 0u8, false);
+    let mut leet_letters = 0;
     let mut at = start;
     for (number, &wanted) in spelling.iter().enumerate() {
         if wanted == b' ' {
@@ -259,14 +260,19 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         if !is_plain_byte(wanted) {
             return None;
         }
-        loop {
+        let byte = loop {
             let &byte = text.get(at)?;
             if byte.eq_ignore_ascii_case(&wanted) {
-                break;
+                break byte;
             }
             if byte.is_ascii_alphabetic() {
                 let is_other = wanted.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&before);
                 return is_other.then_some(Err(Dropped::Letters));
+            }
+            if leet::ascii_stands_for(byte, wanted) {
+                leet_letters += 1;
+                reading.evidence = reading.evidence.with(Evidence::LEET);
+                break byte;
             }
             let is_space = match ASCII_PARTS[usize::from(byte)] {
                 Parts::Space => true,
@@ -287,7 +293,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
             gap.characters += 1;
             gap.has_space |= is_space;
             at += 1;
-        }
+        };
         if joint {
             let joint_max = if pattern.adds & Evidence::MISSPELT.0 == 0 { JOINT_CHARACTERS_MAX } else { 1 };
             if !(1..=joint_max).contains(&gap.characters) {
@@ -305,7 +311,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 return Some(Err(Dropped::Letters));
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
-            if !(wanted.is_ascii_digit() && before.is_ascii_digit()) {
+            if !(byte.is_ascii_digit() && byte_before.is_ascii_digit()) {
                 word.gap(gap.has_space);
             }
         }
@@ -313,7 +319,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         reading.letters += 1;
         reading.last = at;
         at += 1;
-        (gap, before, joint) = (GapRead::default(), wanted, false);
+        (gap, before, byte_before, joint) = (GapRead::default(), wanted, byte, false);
     }
     // The last letter may go on.
     if joint
@@ -324,6 +330,9 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         return None;
     }
     reading.end = at;
+    if leet_letters > leet_max(leet_letters, reading.letters - leet_letters, may_be_masked) {
+        return Some(Err(Dropped::PlainLetters));
+    }
     Some(word.end(&mut reading).map(|()| reading))
 }
 
@@ -488,11 +497,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if next.is_some() || run < current.run {
         return Err(Dropped::Letters);
     }
-    let count = leet_letters + plain_letters;
-    let is_long =
-        count >= LEET_LONG_LETTERS || may_be_masked && count >= LEET_LETTERS_MIN && plain_letters >= LEET_PLAIN_MIN;
-    let leet_max = if is_long { 2 * plain_letters } else { plain_letters };
-    if leet_letters > leet_max {
+    if leet_letters > leet_max(leet_letters, plain_letters, may_be_masked) {
         return Err(Dropped::PlainLetters);
     }
     if only_look_alikes {
@@ -508,6 +513,14 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     reading.end = end_of_character(text, reading.end);
     reading.letters = plain_letters + leet_letters;
     Ok(reading)
+}
+
+/// How many letters of a word may be digits and signs.
+fn leet_max(leet_letters: u32, plain_letters: u32, has_all_variants: bool) -> u32 {
+    let count = leet_letters + plain_letters;
+    let is_long =
+        count >= LEET_LONG_LETTERS || has_all_variants && count >= LEET_LETTERS_MIN && plain_letters >= LEET_PLAIN_MIN;
+    if is_long { 2 * plain_letters } else { plain_letters }
 }
 
 /// Whether a letter that stands twice may end one word and begin the next. Of Han a doubled one is one word more

@@ -500,8 +500,9 @@ impl Pieces {
 
     /// The pieces that may be one word together with piece `first`, that one included.
     pub(crate) fn word_from(&self, first: usize) -> impl Iterator<Item = &Piece> {
-        let others = self.pieces[first + 1..].iter().take(WORD_PIECES_MAX - 1).take_while(|piece| piece.joins);
-        core::iter::once(&self.pieces[first]).chain(others)
+        let end = self.pieces.len().min(first + WORD_PIECES_MAX);
+        let mut is_first = true;
+        self.pieces[first..end].iter().take_while(move |piece| core::mem::take(&mut is_first) || piece.joins)
     }
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.

@@ -10,7 +10,7 @@ use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
 use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
-use crate::pieces::{Piece, Pieces, Symbols, is_repeat};
+use crate::pieces::{Gap, Piece, Pieces, Symbols, is_repeat};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -103,7 +103,11 @@ impl WordKey {
         }
         let had = self.count;
         if had + count >= u64::BITS / 8 {
-            return self.with(message.letters(piece), words);
+            if had < STARTS[1] || count > u64::BITS / 8 {
+                return self.with(message.letters(piece), words);
+            }
+            (0..count).for_each(|at| self.push((letters >> (8 * at)) as u8));
+            return (self.count <= words.letters_max).then_some(self);
         }
         if count > 0 {
             self.letters |= letters << (8 * had);
@@ -115,16 +119,29 @@ impl WordKey {
         (STARTS.into_iter().all(is_known) && self.count <= words.letters_max).then_some(self)
     }
 
-    /// With more letters, one by one.
-    fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
-        for letter in letters {
-            let had = self.count;
-            self.push(letter);
-            if had != self.count && STARTS.contains(&self.count) && !words.knows(start_key(self.letters, self.count)) {
-                return None;
-            }
+    /// Adds the letters of a piece as a reading has them; returns whether a word may still be that, as far as tells.
+    #[inline]
+    fn add_read(&mut self, message: &Pieces, piece: &Piece, reading: usize, words: &Gram<'_>) -> bool {
+        let (letters, count) = piece.head();
+        if count == 1 {
+            return self.add(leet::read_byte(letters as u8, reading), words) && self.count <= words.letters_max;
         }
-        (self.count <= words.letters_max).then_some(self)
+        message.letters(piece).all(|letter| self.add(leet::read_byte(letter, reading), words))
+            && self.count <= words.letters_max
+    }
+
+    /// Adds a letter; returns whether any word begins so, as far as its first letters tell.
+    #[inline]
+    fn add(&mut self, letter: u8, words: &Gram<'_>) -> bool {
+        let had = self.count;
+        self.push(letter);
+        let is_start = had != self.count && (self.count == STARTS[0] || self.count == STARTS[1]);
+        !is_start || words.knows(start_key(self.letters, self.count))
+    }
+
+    /// With more letters, one by one.
+    fn with(mut self, mut letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
+        (letters.all(|letter| self.add(letter, words)) && self.count <= words.letters_max).then_some(self)
     }
 }
 
@@ -205,29 +222,33 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
 #[inline(never)]
 fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let mut plain = Some(WordKey::default());
-    let mut readings = [None; leet::READINGS];
+    // Those readings that may still be words, one bit each.
+    let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
     let mut mixture = message.mixture(first);
+    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
-        if mixture.is_mixed() {
-            for (reading, key) in readings.iter_mut().enumerate() {
-                // Built beside the plain key, once there is a mixture: from the start for each length, they would
-                // cost its square.
-                let from = if was_mixed { first + count - 1 } else { first };
-                let before = if was_mixed { *key } else { Some(WordKey::default()) };
-                let pieces = &message.pieces[from..first + count];
-                let letters = pieces.iter().flat_map(|piece| message.letters(piece));
-                *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
+        if mixture.is_mixed() && (alive != 0 || !was_mixed) {
+            // Built beside the plain key, once there is a mixture: from the start for each length, they would cost its
+            // square.
+            let from = if was_mixed { first + count - 1 } else { first };
+            alive = if was_mixed { alive } else { (1 << leet::READINGS) - 1 };
+            let were_alive = alive;
+            let is_alive = |reading: usize| were_alive >> reading & 1 == 1;
+            for (reading, key) in readings.iter_mut().enumerate().filter(|&(reading, _)| is_alive(reading)) {
+                let mut pieces = message.pieces[from..first + count].iter();
+                if !pieces.all(|piece| key.add_read(message, piece, reading, words)) {
+                    alive &= !(1 << reading);
+                }
             }
-            if count > 1 && message.ends_token(first + count) {
-                for (number, reading) in readings.iter().enumerate() {
-                    let key = reading.map(WordKey::key);
+            if alive != 0 && count > 1 && message.ends_token(first + count) {
+                let is_alive = |reading: usize| alive >> reading & 1 == 1;
+                for (number, key) in readings.iter().enumerate().filter(|&(number, _)| is_alive(number)) {
                     // Most readings of most words are the same.
-                    if let Some(key) = key
-                        && readings[..number].iter().all(|other| other.map(WordKey::key) != Some(key))
-                    {
-                        words.probe(key, |entries| begin(message, first, entries, candidates));
+                    let is_same = |other: usize| is_alive(other) && readings[other].key() == key.key();
+                    if !(0..number).any(is_same) {
+                        words.probe(key.key(), |entries| begin(message, first, entries, candidates));
                     }
                 }
             }
@@ -239,10 +260,7 @@ fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
-        if plain.is_none()
-            && readings.iter().all(Option::is_none)
-            && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
-        {
+        if plain.is_none() && alive == 0 && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
             return;
         }
     }

@@ -10,6 +10,7 @@ use crate::fold::{
 };
 use crate::lanes::{self, BLOCK, Bits, eight_bytes};
 use crate::leet;
+use crate::pack::Gram;
 use crate::rewrite::{Watch, is_watched};
 use crate::search::{filter_bits, hash};
 
@@ -20,8 +21,6 @@ const MARKS_MAX: usize = GAP_CHARACTERS_MAX as usize;
 const LANES: usize = 8;
 /// First of the Han characters that most text is made of.
 const HAN_FIRST: u32 = 0x4E00;
-/// How many words before another are looked at together.
-const PLAIN_WORDS_MAX: usize = 8;
 /// Most pieces that one word may be in.
 const WORD_PIECES_MAX: usize = 32;
 
@@ -416,25 +415,35 @@ impl Pieces {
 
     /// Writes to `places` the numbers of the pieces that may make a word that the filter knows, and returns how many:
     /// of those that are words by themselves and short, only those that are in it.
-    #[inline]
     pub(crate) fn pieces_known(&self, filter: &[u64], places: &mut Vec<u32>) -> usize {
+        self.pieces_where(places, |piece, goes_on| {
+            let (word, bits) = filter_bits(hash(piece.letters), filter.len());
+            (filter[word] & bits == bits) | goes_on | (piece.count >= LANES as u32)
+        })
+    }
+
+    /// The same for the pieces that words may begin with of which a key is the beginning.
+    pub(crate) fn beginnings_known(&self, prefixes: &Gram<'_>, places: &mut Vec<u32>) -> usize {
+        self.pieces_where(places, |piece, goes_on| prefixes.may_begin(piece.letters) | goes_on)
+    }
+
+    /// Writes to `places` the numbers of the pieces for which `is_wanted`, given whether the next may go on a word with
+    /// it, and returns how many.
+    #[inline(always)]
+    fn pieces_where(&self, places: &mut Vec<u32>, is_wanted: impl Fn(&Piece, bool) -> bool) -> usize {
+        let Some(last) = self.pieces.len().checked_sub(1) else { return 0 };
         // Only ever grows, so this allocates nothing once warm.
-        if places.len() < self.pieces.len() {
-            places.resize(self.pieces.len(), 0);
+        if places.len() <= last {
+            places.resize(last + 1, 0);
         }
         let mut found = 0;
-        let mut look_at = |place: usize, piece: &Piece, goes_on: bool| {
-            let (word, bits) = filter_bits(hash(piece.letters), filter.len());
-            // Branch-free: every place is written, only the hits are kept.
-            places[found] = place as u32;
-            found += usize::from(filter[word] & bits == bits) | usize::from(goes_on | (piece.count >= LANES as u32));
-        };
-        let Some(last) = self.pieces.len().checked_sub(1) else { return 0 };
+        // Branch-free: every place is written, only the hits are kept.
         for (place, pair) in self.pieces.array_windows::<2>().enumerate() {
-            look_at(place, &pair[0], pair[1].joins);
+            places[found] = place as u32;
+            found += usize::from(is_wanted(&pair[0], pair[1].joins));
         }
-        look_at(last, &self.pieces[last], false);
-        found
+        places[found] = last as u32;
+        found + usize::from(is_wanted(&self.pieces[last], false))
     }
 
     /// The mixture of a word that begins with piece `first`, nothing in it yet.
@@ -460,11 +469,11 @@ impl Pieces {
         }
     }
 
-    /// How many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
-    pub(crate) fn plain_words_before(&self, first: usize) -> usize {
-        let is_word = |piece: &&Piece| piece.gap >= Gap::Spaced && !piece.joins;
-        let from = first.saturating_sub(PLAIN_WORDS_MAX);
-        self.pieces[from..=first].iter().rev().take_while(is_word).count().saturating_sub(1)
+    /// Whether so many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
+    #[inline]
+    pub(crate) fn are_plain_words(&self, first: usize, before: usize) -> bool {
+        let words = first.checked_sub(before).map(|from| &self.pieces[from..=first]);
+        words.is_some_and(|words| words.iter().all(|piece| piece.gap >= Gap::Spaced && !piece.joins))
     }
 
     /// Whether nothing touches the last piece before `next`.

@@ -197,7 +197,10 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
         (0..message.pieces.len()).for_each(|first| search_glued(words, message, first, candidates));
     }
     if !prefixes.filter.is_empty() {
-        for (first, piece) in message.pieces.iter().enumerate() {
+        let found = message.beginnings_known(prefixes, places);
+        for &first in &places[..found] {
+            let first = first as usize;
+            let piece = &message.pieces[first];
             let is_whole = message.stands_alone(first) && !Pieces::is_of_signs(piece);
             let (letters, count) = if is_whole { piece.head() } else { first_letters(message, first) };
             prefixes.probe_prefixes(letters, count, |entries| begin(message, first, entries, candidates));
@@ -308,10 +311,9 @@ fn begin<'p>(
     entries: impl Iterator<Item = &'p EntryRecord>,
     candidates: &mut Vec<Candidate>,
 ) {
-    let beside = message.beside(first);
-    let mut plain_words = None;
+    let mut beside = None;
     for entry in entries {
-        if entry.neighbour != 0 && beside.rules_out(entry.neighbour) {
+        if entry.neighbour != 0 && beside.get_or_insert_with(|| message.beside(first)).rules_out(entry.neighbour) {
             continue;
         }
         let before = usize::from(entry.offset);
@@ -319,7 +321,7 @@ fn begin<'p>(
             |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
         let by_pieces = first.checked_sub(before);
         by_pieces.into_iter().for_each(&mut candidate);
-        if before > 0 && before > *plain_words.get_or_insert_with(|| message.plain_words_before(first)) {
+        if before > 0 && !message.are_plain_words(first, before) {
             // The words before it may themselves be in pieces, or all of them spaced out.
             let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
             by_words.into_iter().for_each(&mut candidate);
@@ -433,6 +435,14 @@ impl Gram<'_> {
         if self.filter[word] & bits == bits {
             found(self.look_up(key, hash));
         }
+    }
+
+    /// Whether the first letters of a word may make a key: a few of them tell.
+    #[inline]
+    pub(crate) fn may_begin(&self, letters: u64) -> bool {
+        let lengths = self.flags >> PREFIX_LENGTHS;
+        let is_key = |length: u32| (lengths >> length & 1 == 1) && self.knows(letters & ((1 << (8 * length)) - 1));
+        (1..STARTS[0]).any(is_key) || lengths >> STARTS[0] != 0 && self.knows(start_key(letters, STARTS[0]))
     }
 
     /// The same for each key that the first letters of a word make.

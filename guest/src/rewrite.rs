@@ -302,6 +302,8 @@ pub(crate) struct Rewrite {
     no_number_before: usize,
     /// Up to there nothing is upside down.
     no_turned_before: usize,
+    /// Up to there no word is of several alphabets.
+    no_mixed_before: usize,
 }
 
 /// A run of bytes of the second reading, up to where the next begins.
@@ -339,7 +341,7 @@ impl Rewrite {
     pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> bool {
         self.text.clear();
         self.runs.clear();
-        (self.no_number_before, self.no_turned_before) = (0, 0);
+        (self.no_number_before, self.no_turned_before, self.no_mixed_before) = (0, 0, 0);
         let mut at = 0;
         let mut is_changed = false;
         let mut odd_words = &watch.odd_words[..];
@@ -555,11 +557,15 @@ impl Rewrite {
             return self.put_char(syllable, at, length);
         }
         // Marks, and what does not show.
-        if symbol(char.into()) == IGNORABLE || looks_like(char.into()).is_none() && !shows_turned(char) {
-            return 0;
-        }
         let taken = if shows_turned(char) { self.turn_upside_down(text, at) } else { 0 };
-        if taken == 0 { self.write_in_one_alphabet(text, at) } else { taken }
+        if taken > 0
+            || at < self.no_mixed_before
+            || symbol(char.into()) == IGNORABLE
+            || looks_like(char.into()).is_none()
+        {
+            return taken;
+        }
+        self.write_in_one_alphabet(text, at)
     }
 
     /// Writes a number with letters for digits, or parted, in plain digits.
@@ -623,7 +629,8 @@ impl Rewrite {
             }
         }
         let (mut letters, mut alphabets) = (0, 0u32);
-        let mut end = start;
+        // From what does not show on, words are looked at anew.
+        let (mut end, mut seen_end) = (start, None);
         while end < text.len() && letters <= MIXED_LETTERS_MAX {
             let (code, length) = decode(&text[end..]);
             match looks_like(code) {
@@ -631,14 +638,18 @@ impl Rewrite {
                     letters += 1;
                     alphabets |= 1 << alphabet as u32;
                 }
-                None if symbol(code) == IGNORABLE => {}
+                None if symbol(code) == IGNORABLE => _ = seen_end.get_or_insert(end),
                 None if symbol(code) == SEPARATOR => break,
-                None => return 0,
+                None => {
+                    self.no_mixed_before = seen_end.unwrap_or(end);
+                    return 0;
+                }
             }
             end += length;
         }
         let is_mixed = alphabets.count_ones() > 1 || alphabets & 1 << Alphabet::Odd as u32 != 0;
         if !is_mixed || !(MIXED_LETTERS_MIN..=MIXED_LETTERS_MAX).contains(&letters) {
+            self.no_mixed_before = seen_end.unwrap_or(end);
             return 0;
         }
         self.take_back(start);

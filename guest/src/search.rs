@@ -6,9 +6,11 @@
 
 use alloc::vec::Vec;
 
+use crate::Evidence;
 use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
+use crate::letters::Letters;
 use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
 use crate::pieces::{Gap, Piece, Pieces, Symbols, is_repeat};
 
@@ -189,7 +191,7 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
             if message.stands_alone(first) {
                 words.probe(message.key(&message.pieces[first]), |entries| begin(message, first, entries, candidates));
             } else {
-                search_joined(words, message, first, candidates);
+                search_joined(pack, message, first, candidates);
             }
         }
     }
@@ -209,21 +211,23 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
 }
 
 /// The words that piece `first` and those joined to it make.
-fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let words = &pack.grams[WORD];
     let mut key = WordKey::default();
     for piece in message.word_from(first) {
         if !Pieces::is_of_letters(piece) {
-            return search_mixed(words, message, first, candidates);
+            return search_mixed(pack, message, first, candidates);
         }
         let Some(longer) = key.with_piece(message, piece, words) else { return };
         key = longer;
-        words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
     }
 }
 
 /// The same where there are digits or signs among them: letters among these in all readings.
 #[inline(never)]
-fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let words = &pack.grams[WORD];
     let mut plain = Some(WordKey::default());
     // Those readings that may still be words, one bit each.
     let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
@@ -251,7 +255,7 @@ fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
                     // Most readings of most words are the same.
                     let is_same = |other: usize| is_alive(other) && readings[other].key() == key.key();
                     if !(0..number).any(is_same) {
-                        words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+                        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
                     }
                 }
             }
@@ -259,7 +263,7 @@ fn search_mixed(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
         if !Pieces::is_of_signs(piece) {
             plain = plain.and_then(|key| key.with_piece(message, piece, words));
             if let Some(key) = plain {
-                words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+                words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
@@ -331,6 +335,36 @@ fn begin<'p>(
             if run != first && Some(run) != by_pieces && Some(run) != by_words {
                 candidate(run);
             }
+        }
+    }
+}
+
+/// The same for pieces that may be one word: the words before that of the key may be of such pieces too, one for each
+/// letter, or parted by other signs than spaces.
+fn begin_joined<'p>(
+    pack: &Pack<'_>,
+    message: &Pieces,
+    first: usize,
+    entries: impl Iterator<Item = &'p EntryRecord> + Clone,
+    candidates: &mut Vec<Candidate>,
+) {
+    begin(message, first, entries.clone(), candidates);
+    let token = message.words_back(first, 0);
+    for entry in entries.filter(|entry| entry.offset > 0) {
+        let pattern = &pack.patterns[entry.pattern as usize];
+        if pattern.folds & Evidence::SEPARATOR.0 == 0 {
+            continue;
+        }
+        let mut joints = 0;
+        let before = Letters::new(pack.spelling(pattern)).take_while(|letter| {
+            joints += u16::from(letter.joint);
+            joints < entry.offset
+        });
+        let by_letters = first.checked_sub(before.map(|letter| letter.run as usize).sum());
+        let by_letters = by_letters.filter(|&piece| piece >= message.run_start(first));
+        let by_token = token.filter(|&piece| piece != first && Some(piece) != by_letters);
+        for piece in by_letters.into_iter().chain(by_token) {
+            candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
         }
     }
 }
@@ -469,6 +503,7 @@ impl Gram<'_> {
 }
 
 /// The entries of a key, out of those of its bucket.
+#[derive(Clone)]
 struct Entries<'p> {
     key: u64,
     rest: core::slice::Iter<'p, EntryRecord>,

@@ -18,11 +18,14 @@ use crate::{Evidence, Span};
 const JOINT_CHARACTERS_MAX: u32 = 16;
 /// Words of so many letters are not looked for in compounds.
 const SHORT_WORD_LETTERS: u32 = 2;
-/// From so many letters on, two in three may be digits and signs; of fewer, every other one.
+/// From so many letters on, so many digits and signs may stand for letters for each that is plain; of fewer, one.
 const LEET_LONG_LETTERS: u32 = 9;
+const LEET_LONG_TIMES: u32 = 4;
 /// The same of a term with all variants from so many letters on, if so many are plain.
 const LEET_LETTERS_MIN: u32 = 5;
 const LEET_PLAIN_MIN: u32 = 2;
+/// Of a word of so many letters with a sign among them, which no code or number has.
+const LEET_SIGNS_TIMES: u32 = 6;
 /// A word with a letter masked has more than so many others.
 const MASKED_LETTERS_MIN: u32 = 3;
 /// Of so many letters that show one may be masked.
@@ -31,6 +34,8 @@ const MASKED_SHARE: u32 = 2;
 const SPACED_LETTERS_MIN: u32 = 5;
 /// if so many single letters are around it.
 const SPACED_TEXT_LETTERS_MIN: u32 = 8;
+/// Longest number between them, in digits.
+const NUMBER_DIGITS_MAX: u32 = 12;
 /// So many repeats of a letter are looked through for where a word may begin among them.
 const REPEATS_MAX: usize = 64;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
@@ -250,7 +255,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
     let mut reading = Reading::new(start);
     let (mut word, mut gap) = (Word::default(), GapRead::default());
     let (mut before, mut byte_before, mut joint) = (0, 0u8, false);
-    let mut leet_letters = 0;
+    let mut leet = Leet::default();
     let mut at = start;
     for (number, &wanted) in spelling.iter().enumerate() {
         if wanted == b' ' {
@@ -270,7 +275,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 return is_other.then_some(Err(Dropped::Letters));
             }
             if leet::ascii_stands_for(byte, wanted) {
-                leet_letters += 1;
+                leet.add(byte.into());
                 reading.evidence = reading.evidence.with(Evidence::LEET);
                 break byte;
             }
@@ -315,7 +320,11 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 word.gap(gap.has_space);
             }
         }
-        word.piece_letters += u32::from(joint || gap.characters > 0 || wanted != before);
+        if byte.is_ascii_digit() && byte == wanted {
+            word.end_piece();
+        } else {
+            word.piece_letters += u32::from(joint || gap.characters > 0 || wanted != before);
+        }
         reading.letters += 1;
         reading.last = at;
         at += 1;
@@ -330,7 +339,8 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         return None;
     }
     reading.end = at;
-    if leet_letters > leet_max(leet_letters, reading.letters - leet_letters, may_be_masked) {
+    leet.plain = reading.letters - leet.digits - leet.signs;
+    if leet.is_none(may_be_masked) {
         return Some(Err(Dropped::PlainLetters));
     }
     Some(word.end(&mut reading).map(|()| reading))
@@ -391,7 +401,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     let mut skipped = Evidence::default();
     let mut previous_script = None;
     // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
-    let (mut plain_letters, mut leet_letters) = (0, 0);
+    let mut leet = Leet::default();
     let mut only_look_alikes = true;
     let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
     let mut masked_letters = 0;
@@ -472,6 +482,8 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         }
         if script == Script::Unspaced {
             word.piece_letters = 0;
+        } else if script == Script::Digit && !evidence.contains(Evidence::LEET) {
+            word.end_piece();
         } else if advances || run == 0 || gap.characters > 0 {
             word.piece_letters += 1;
         }
@@ -481,9 +493,9 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             has_long_run |= run > 2;
         }
         if evidence.contains(Evidence::LEET) {
-            leet_letters += 1;
+            leet.add(code);
         } else {
-            plain_letters += 1;
+            leet.plain += 1;
         }
         only_look_alikes &= evidence.contains(Evidence::LOOK_ALIKE);
         reading.evidence = reading.evidence.with(evidence);
@@ -497,7 +509,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if next.is_some() || run < current.run {
         return Err(Dropped::Letters);
     }
-    if leet_letters > leet_max(leet_letters, plain_letters, may_be_masked) {
+    if leet.is_none(may_be_masked) {
         return Err(Dropped::PlainLetters);
     }
     if only_look_alikes {
@@ -506,21 +518,46 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if repeated_letters == 1 && !has_long_run {
         return Err(Dropped::Doubled);
     }
-    if masked_letters > 0 && (plain_letters <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > plain_letters) {
+    if masked_letters > 0 && (leet.plain <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > leet.plain) {
         return Err(Dropped::Masked);
     }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
-    reading.letters = plain_letters + leet_letters;
+    reading.letters = leet.plain + leet.digits + leet.signs;
     Ok(reading)
 }
 
-/// How many letters of a word may be digits and signs.
-fn leet_max(leet_letters: u32, plain_letters: u32, has_all_variants: bool) -> u32 {
-    let count = leet_letters + plain_letters;
-    let is_long =
-        count >= LEET_LONG_LETTERS || has_all_variants && count >= LEET_LETTERS_MIN && plain_letters >= LEET_PLAIN_MIN;
-    if is_long { 2 * plain_letters } else { plain_letters }
+/// How many digits and signs stand for letters, and how many letters are plain.
+#[derive(Default)]
+struct Leet {
+    digits: u32,
+    signs: u32,
+    plain: u32,
+}
+
+impl Leet {
+    fn add(&mut self, code: u32) {
+        if script(code) == Script::Digit {
+            self.digits += 1;
+        } else {
+            self.signs += 1;
+        }
+    }
+
+    /// Whether there are too few plain letters for it to be a word.
+    fn is_none(&self, has_all_variants: bool) -> bool {
+        let Leet { digits, signs, plain } = *self;
+        let count = digits + signs + plain;
+        let times = if count >= LEET_LETTERS_MIN && signs > 0 {
+            LEET_SIGNS_TIMES
+        } else if count >= LEET_LONG_LETTERS || has_all_variants && count >= LEET_LETTERS_MIN && plain >= LEET_PLAIN_MIN
+        {
+            LEET_LONG_TIMES
+        } else {
+            1
+        };
+        digits + signs > times * plain
+    }
 }
 
 /// Whether a letter that stands twice may end one word and begin the next. Of Han a doubled one is one word more
@@ -582,6 +619,11 @@ impl Word {
     fn gap(&mut self, has_space: bool) {
         self.has_gap = true;
         self.has_space |= has_space;
+        self.end_piece();
+    }
+
+    /// Ends a piece; digits in a row are no longer one for being several.
+    fn end_piece(&mut self) {
         self.has_long_piece |= self.piece_letters > 1;
         self.piece_letters = 0;
     }
@@ -715,6 +757,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
         return !joins(before, code, reading);
     }
     if reading.letters <= SHORT_WORD_LETTERS
+        && script(code) != Script::Unspaced
         && let Some((joiner, at)) = decode_before(text, reading.start)
         && is_joiner(joiner)
         && letter_before(text, at, 0).is_some()
@@ -738,6 +781,7 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
         return !joins(code, after, reading);
     }
     if reading.letters <= SHORT_WORD_LETTERS
+        && script(code) != Script::Unspaced
         && let rest @ [_, ..] = &text[reading.end..]
         && let (joiner, length) = decode(rest)
         && is_joiner(joiner)
@@ -790,8 +834,16 @@ fn single_before(text: &[u8], end: usize) -> Option<usize> {
     {
         return Some(end - 2);
     }
-    let (_, start) = letter_before(text, end, GAP_CHARACTERS_MAX)?;
-    letter_before(text, start, 0).is_none().then_some(start)
+    let (mut code, mut start) = letter_before(text, end, GAP_CHARACTERS_MAX)?;
+    // Numbers stand as they are in a text that is spaced out.
+    for _ in 0..NUMBER_DIGITS_MAX {
+        match letter_before(text, start, 0) {
+            None => return Some(start),
+            Some(before) if script(code) == Script::Digit => (code, start) = before,
+            Some(_) => return None,
+        }
+    }
+    None
 }
 
 /// Where the letter after `start` ends, if it stands by itself.
@@ -801,8 +853,15 @@ fn single_after(text: &[u8], start: usize) -> Option<usize> {
     {
         return Some(start + 2);
     }
-    let (_, end) = letter_after(text, start, GAP_CHARACTERS_MAX)?;
-    letter_after(text, end, 0).is_none().then_some(end)
+    let (mut code, mut end) = letter_after(text, start, GAP_CHARACTERS_MAX)?;
+    for _ in 0..NUMBER_DIGITS_MAX {
+        match letter_after(text, end, 0) {
+            None => return Some(end),
+            Some(after) if script(code) == Script::Digit => (code, end) = after,
+            Some(_) => return None,
+        }
+    }
+    None
 }
 
 fn is_single_in_ascii(before: u8, letter: u8, after: u8) -> bool {

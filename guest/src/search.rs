@@ -349,7 +349,11 @@ fn begin_joined<'p>(
     candidates: &mut Vec<Candidate>,
 ) {
     begin(message, first, entries.clone(), candidates);
-    let token = message.words_back(first, 0);
+    let run = message.run_start(first);
+    let token = message.words_back(first, 0).filter(|&piece| piece != first);
+    if run == first && token.is_none() {
+        return;
+    }
     for entry in entries.filter(|entry| entry.offset > 0) {
         let pattern = &pack.patterns[entry.pattern as usize];
         if pattern.folds & Evidence::SEPARATOR.0 == 0 {
@@ -361,8 +365,8 @@ fn begin_joined<'p>(
             joints < entry.offset
         });
         let by_letters = first.checked_sub(before.map(|letter| letter.run as usize).sum());
-        let by_letters = by_letters.filter(|&piece| piece >= message.run_start(first));
-        let by_token = token.filter(|&piece| piece != first && Some(piece) != by_letters);
+        let by_letters = by_letters.filter(|&piece| piece >= run);
+        let by_token = token.filter(|&piece| Some(piece) != by_letters);
         for piece in by_letters.into_iter().chain(by_token) {
             candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
         }

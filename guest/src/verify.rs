@@ -354,7 +354,7 @@ fn read_han(spelling: &[u8], text: &[u8], start: usize) -> Option<Result<Reading
     for wanted in spelling.chunks(3) {
         let there = han(&text[reading.end..]);
         let wanted = han(wanted)?;
-        let Some(there) = there else { return None };
+        let there = there?;
         if there != wanted {
             let (class, wanted_class) = (symbol(there), symbol(wanted));
             let is_other = class > SEPARATOR && class != wanted_class && class != before;

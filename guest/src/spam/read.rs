@@ -53,8 +53,13 @@ const WORD: u64 = 0xD6E8_FEB8_6659_FD93;
 const SHAPE: u64 = 0xC2B2_AE3D_27D4_EB4F;
 
 /// Parts of a shape: letters in a row by their case, digits by how many they are; signs are themselves.
-const SHAPE_SMALL: u64 = 1;
+const SMALL_LETTERS: u64 = 1;
+const CAPITALS: u64 = 2;
+const CAPITAL_FIRST: u64 = 3;
+const MIXED: u64 = 4;
 const SHAPE_DIGITS: u64 = 16;
+/// The bit that small ASCII letters have and capitals have not.
+const SMALL: u8 = 0x20;
 
 #[inline]
 fn add_to_word(word: u64, class: Symbol) -> u64 {
@@ -72,28 +77,48 @@ const fn letter_class(letter: u8) -> Symbol {
 
 /// Calls `each` with all features of a message: grams as they come, then signals. The text beyond
 /// [`SPAM_BYTES_MAX`] is not read. Returns the signals.
-pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, each: impl FnMut(Feature)) -> SignalSet {
+pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, mut each: impl FnMut(Feature)) -> SignalSet {
     let text = &text[..text.len().min(SPAM_BYTES_MAX)];
     let signals = links.find(text, |_| {});
-    read::<true>(text, sender, signals, each)
+    let weigh = |feature| {
+        each(feature);
+        0
+    };
+    let signals = read::<true>(text, sender, signals, weigh).signals;
+    signals.iter().for_each(|signal| each(Feature::Signal(signal)));
+    signals
 }
 
-/// The same, the signals of its links being known. Where grams are is told only with `SPANS`: it costs.
+/// What a text comes to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Weighed {
+    /// Sums of the weights of grams, and of words and shapes; and how many there are.
+    pub(crate) sums: [i32; 2],
+    pub(crate) counts: [u32; 2],
+    pub(crate) signals: SignalSet,
+}
+
+const GRAMS: usize = 0;
+const WORDS: usize = 1;
+
+/// The same, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
+/// grams are is told only with `SPANS`: it costs.
 #[inline]
 pub(crate) fn read<const SPANS: bool>(
     text: &[u8],
     sender: &[u8],
     links: SignalSet,
-    each: impl FnMut(Feature),
-) -> SignalSet {
+    weigh: impl FnMut(Feature) -> i32,
+) -> Weighed {
     let mut reader = Reader::<_, SPANS> {
-        each,
+        weigh,
+        weighed: Weighed { signals: links, ..Weighed::default() },
         window: 0,
         starts: [0; 4],
         word: 0,
         word_start: 0,
         word_letters: 0,
-        word_capitals: 0,
+        word_small: false,
         word_kinds: 0,
         is_apart: false,
         shape: 0,
@@ -108,7 +133,6 @@ pub(crate) fn read<const SPANS: bool>(
         number_lead: [0; 2],
         money_end: 0,
         is_money: false,
-        signals: links,
     };
     reader.text(text);
     reader.finish(sender)
@@ -127,7 +151,8 @@ const KIND_OTHER: u8 = 2;
 const KIND_STYLED: u8 = 4;
 
 struct Reader<F, const SPANS: bool> {
-    each: F,
+    weigh: F,
+    weighed: Weighed,
     /// Classes of the last four letters, and where they are.
     window: u64,
     starts: [u32; 4],
@@ -135,7 +160,8 @@ struct Reader<F, const SPANS: bool> {
     word: u64,
     word_start: u32,
     word_letters: u32,
-    word_capitals: u32,
+    /// It has small letters, or what has no case.
+    word_small: bool,
     word_kinds: u8,
     /// The word being read is made of single letters apart.
     is_apart: bool,
@@ -154,7 +180,6 @@ struct Reader<F, const SPANS: bool> {
     /// Where the last sign of a currency ended, 0 before the first; whether the number before is an amount.
     money_end: usize,
     is_money: bool,
-    signals: SignalSet,
 }
 
 /// The class of an ASCII letter, `l` being `i`; 0 for all other bytes.
@@ -170,7 +195,7 @@ const ASCII_LETTERS: [u8; 256] = {
     table
 };
 
-impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
+impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     fn text(&mut self, text: &[u8]) {
         let mut at = 0;
         while at < text.len() {
@@ -200,7 +225,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
                 IGNORABLE => {
                     let is_usual = is_mark(code) || code == 0x200D;
                     if self.touching == Touching::Letter && !is_usual {
-                        self.signals.insert(Signal::Invisible);
+                        self.weighed.signals.insert(Signal::Invisible);
                     }
                 }
                 _ if code >= 0x2E80 => self.wide(start, code, class),
@@ -223,38 +248,39 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         };
         self.touching = Touching::Letter;
         self.word_kinds |= KIND_ASCII;
-        let (mut window, mut word, mut letters, mut small) = (self.window, self.word, 0, 0);
-        let first = text[at];
+        let (mut window, mut word, mut letters, mut sum) = (self.window, self.word, 0, 0);
+        // Bits that all letters have, and that any has.
+        let (mut all, mut any) = (0xFF, 0);
         while let Some(&byte) = text.get(at) {
             let class = ASCII_LETTERS[usize::from(byte)];
             if class == 0 {
                 break;
             }
+            (all, any) = (all & byte, any | byte);
             if class != previous {
                 previous = class;
                 window = window << 16 | u64::from(class);
                 word = add_to_word(word, class.into());
                 letters += 1;
-                small += u32::from(byte >> 5 & 1);
                 if SPANS {
                     self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
                 }
-                self.gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+                sum += self.weigh_gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
             }
             at += 1;
         }
         (self.window, self.word) = (window, word);
+        self.weighed.sums[GRAMS] += sum;
+        self.weighed.counts[GRAMS] += letters;
         self.word_letters += letters;
-        self.word_capitals += letters - small;
-        // Small letters, capitals, one capital before small letters, or mixed.
-        let is_capital = first & 0x20 == 0;
-        let case = match (is_capital, small) {
-            (false, small) if small == letters => 0,
-            (true, 0) => 1,
-            (true, small) if small + 1 == letters => 2,
-            _ => 3,
+        self.word_small |= any & SMALL != 0;
+        let case = match (text[start] & SMALL, all & SMALL, any & SMALL) {
+            (_, SMALL, _) => SMALL_LETTERS,
+            (_, _, 0) => CAPITALS,
+            (0, ..) if text[start + 1..at].iter().all(|byte| byte & SMALL != 0) => CAPITAL_FIRST,
+            _ => MIXED,
         };
-        self.add_shape(start, SHAPE_SMALL + case);
+        self.add_shape(start, case);
         at
     }
 
@@ -274,7 +300,9 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     fn end_shape(&mut self, end: usize) {
         if self.shape != 0 {
             let hash = self.shape.wrapping_mul(SHAPE);
-            (self.each)(Feature::Shape((hash >> 32) as u32, Span { start: self.shape_start, end: end as u32 }));
+            let span = Span { start: self.shape_start, end: end as u32 };
+            self.weighed.sums[WORDS] += (self.weigh)(Feature::Shape((hash >> 32) as u32, span));
+            self.weighed.counts[WORDS] += 1;
             (self.shape, self.shape_last) = (0, 0);
         }
     }
@@ -282,7 +310,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     /// A letter of a script with words, not ASCII.
     fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
         let class = if class == L { I } else { class };
-        self.add_shape(start, SHAPE_SMALL);
+        self.add_shape(start, SMALL_LETTERS);
         if self.touching != Touching::Letter {
             self.begin_word(text, end, start);
         } else if self.window as Symbol == class {
@@ -302,6 +330,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         self.touching = Touching::Letter;
         self.word = add_to_word(self.word, class);
         self.word_letters += 1;
+        self.word_small = true;
         self.push(start, class);
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
     }
@@ -317,7 +346,13 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
 
     #[inline]
     fn gram(&mut self, hash: u64, start: u32) {
-        (self.each)(Feature::Gram((hash >> 32) as u32, Span { start, end: self.starts[3] + 1 }));
+        self.weighed.sums[GRAMS] += self.weigh_gram(hash, start);
+        self.weighed.counts[GRAMS] += 1;
+    }
+
+    #[inline]
+    fn weigh_gram(&mut self, hash: u64, start: u32) -> i32 {
+        (self.weigh)(Feature::Gram((hash >> 32) as u32, Span { start, end: self.starts[3] + 1 }))
     }
 
     /// A letter after something else: the word goes on if it is made of single letters.
@@ -330,7 +365,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         if (self.word_letters == 1 || self.is_apart) && stands_alone(text, end) {
             self.is_apart = true;
             if self.word_letters >= 4 {
-                self.signals.insert(Signal::Apart);
+                self.weighed.signals.insert(Signal::Apart);
             }
             return;
         }
@@ -344,19 +379,21 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             return;
         }
         self.words += 1;
-        self.shouted += u32::from(self.word_letters >= 2 && self.word_capitals >= self.word_letters);
+        self.shouted += u32::from(self.word_letters >= 2 && !self.word_small);
         if self.word_kinds & KIND_STYLED != 0 || self.word_kinds == KIND_ASCII | KIND_OTHER {
-            self.signals.insert(Signal::Disguised);
+            self.weighed.signals.insert(Signal::Disguised);
         }
         self.word_gram(self.word);
-        (self.word_letters, self.word_capitals, self.word_kinds, self.is_apart) = (0, 0, 0, false);
+        (self.word_letters, self.word_small, self.word_kinds, self.is_apart) = (0, false, 0, false);
     }
 
     /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
     #[inline]
     fn word_gram(&mut self, word: u64) {
         let hash = word.wrapping_mul(WORD);
-        (self.each)(Feature::Word((hash >> 32) as u32, Span { start: self.word_start, end: self.starts[3] + 1 }));
+        let span = Span { start: self.word_start, end: self.starts[3] + 1 };
+        self.weighed.sums[WORDS] += (self.weigh)(Feature::Word((hash >> 32) as u32, span));
+        self.weighed.counts[WORDS] += 1;
         self.word = 0;
     }
 
@@ -366,15 +403,15 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         if self.touching == Touching::Number {
             // 元 and 万 after a number are money, 折 is a discount.
             match code {
-                0x5143 | 0x5757 => self.signals.insert(Signal::Money),
-                0x4E07 => self.signals.insert(Signal::MoneyLarge),
-                0x6298 => self.signals.insert(Signal::Percent),
+                0x5143 | 0x5757 => self.weighed.signals.insert(Signal::Money),
+                0x4E07 => self.weighed.signals.insert(Signal::MoneyLarge),
+                0x6298 => self.weighed.signals.insert(Signal::Percent),
                 _ => {}
             }
         }
         // 微 and what sounds like it after 加, with a handle behind: checked by its weights, too.
         if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.window as Symbol == symbol(0x52A0) {
-            self.signals.insert(Signal::Contact);
+            self.weighed.signals.insert(Signal::Contact);
         }
         self.touching = Touching::Nothing;
         self.end_shape(start);
@@ -405,7 +442,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         let after_letter = self.touching == Touching::Letter;
         if count <= 2 && (after_letter || is_letter_at(text, at)) {
             if after_letter && is_letter_at(text, at) {
-                self.signals.insert(Signal::Leet);
+                self.weighed.signals.insert(Signal::Leet);
             }
             if !after_letter {
                 self.begin_word(text, at, start);
@@ -432,19 +469,19 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         }
         let digits = self.number_digits;
         if (9..=15).contains(&digits) {
-            self.signals.insert(Signal::Phone);
+            self.weighed.signals.insert(Signal::Phone);
             let is_premium = self.number_lead[0] == DIGITS && matches!(self.number_lead[1] - DIGITS, 8 | 9);
             if is_premium {
-                self.signals.insert(Signal::PhonePremium);
+                self.weighed.signals.insert(Signal::PhonePremium);
             }
         } else if (5..=6).contains(&count) && !continues {
-            self.signals.insert(Signal::ShortCode);
+            self.weighed.signals.insert(Signal::ShortCode);
         }
         self.is_money = start - self.money_end <= 1 && self.money_end > 0 || continues && self.is_money;
         if self.is_money {
-            self.signals.insert(Signal::Money);
+            self.weighed.signals.insert(Signal::Money);
             if digits >= 4 {
-                self.signals.insert(Signal::MoneyLarge);
+                self.weighed.signals.insert(Signal::MoneyLarge);
             }
         }
         self.number_end = end;
@@ -475,7 +512,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             _ => 0,
         };
         if letter != 0 && self.touching == Touching::Letter && is_letter_at(text, end) {
-            self.signals.insert(Signal::Leet);
+            self.weighed.signals.insert(Signal::Leet);
             let class = letter_class(letter);
             if self.window as Symbol != class {
                 self.add_letter(start, class);
@@ -489,8 +526,8 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
                 self.end_word();
                 self.push(start, MONEY);
             }
-            '%' | '％' if self.touching == Touching::Number => self.signals.insert(Signal::Percent),
-            '【' => self.signals.insert(Signal::Signature),
+            '%' | '％' if self.touching == Touching::Number => self.weighed.signals.insert(Signal::Percent),
+            '【' => self.weighed.signals.insert(Signal::Signature),
             _ => {}
         }
         if self.touching == Touching::Number && !matches!(sign, '.' | ',' | '-' | '(' | ')') {
@@ -499,23 +536,20 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         self.touching = Touching::Nothing;
     }
 
-    fn finish(mut self, sender: &[u8]) -> SignalSet {
+    fn finish(mut self, sender: &[u8]) -> Weighed {
         if self.exclaims > 0 {
-            self.signals.insert(Signal::Exclaims);
+            self.weighed.signals.insert(Signal::Exclaims);
         }
         if self.exclaims > 2 {
-            self.signals.insert(Signal::ExclaimsMuch);
+            self.weighed.signals.insert(Signal::ExclaimsMuch);
         }
         if self.shouted >= 3 && self.shouted * 3 >= self.words {
-            self.signals.insert(Signal::Shouting);
+            self.weighed.signals.insert(Signal::Shouting);
         }
         if let Some(signal) = Signal::of_sender(sender) {
-            self.signals.insert(signal);
+            self.weighed.signals.insert(signal);
         }
-        for signal in self.signals.iter() {
-            (self.each)(Feature::Signal(signal));
-        }
-        self.signals
+        self.weighed
     }
 }
 

@@ -30,8 +30,10 @@ const AFTER_DIGITS: Symbol = DIGITS + 10;
 const L: Symbol = letter_class(b'l');
 const I: Symbol = letter_class(b'i');
 /// Stand in the place of letters; what real letters have these classes is rare enough.
-const NUMBER: Symbol = 0xFF00;
-const MONEY: Symbol = 0xFF20;
+const NUMBER: u8 = 0x40;
+const MONEY: u8 = 0x60;
+/// Before what a letter outside of the alphabet gives in a window of letters.
+const OTHER_LETTER: u8 = 0x80;
 
 /// Letters that digits stand for.
 const OF_DIGIT: [Symbol; 10] = [
@@ -47,28 +49,37 @@ const OF_DIGIT: [Symbol; 10] = [
     letter_class(b'g'),
 ];
 
-/// Multipliers of hashes: of four letters, a word, a shape.
-const FOUR_LETTERS: u64 = 0x9FB2_1C65_1E98_DF25;
-const WORD: u64 = 0xD6E8_FEB8_6659_FD93;
-const SHAPE: u64 = 0xC2B2_AE3D_27D4_EB4F;
+/// Multipliers of hashes: of four letters, a word, a number, a shape, two and three Han characters.
+const FOUR_LETTERS: u32 = 0x9E37_79B1;
+const WORD: u32 = 0x85EB_CA6B;
+const NUMBER_WORD: u32 = 0xC2B2_AE3D;
+const SHAPE: u32 = 0x27D4_EB2F;
+const TWO_WIDE: u64 = 0xA076_1D64_78BD_642F;
+const THREE_WIDE: u64 = 0xE703_7ED1_A0B4_28DB;
 
 /// Parts of a shape: letters in a row by their case, digits by how many they are; signs are themselves.
-const SMALL_LETTERS: u64 = 1;
-const CAPITALS: u64 = 2;
-const CAPITAL_FIRST: u64 = 3;
-const MIXED: u64 = 4;
-const SHAPE_DIGITS: u64 = 16;
+const SMALL_LETTERS: u32 = 1;
+const CAPITALS: u32 = 2;
+const CAPITAL_FIRST: u32 = 3;
+const MIXED: u32 = 4;
+const SHAPE_DIGITS: u32 = 16;
 /// The bit that small ASCII letters have and capitals have not.
 const SMALL: u8 = 0x20;
 
 #[inline]
-fn add_to_word(word: u64, class: Symbol) -> u64 {
-    word.rotate_left(5) ^ u64::from(class)
+fn add_to_word(word: u32, class: u8) -> u32 {
+    word.wrapping_add(class.into()).wrapping_mul(WORD)
 }
 
 #[inline]
-fn add_to_shape(shape: u64, part: u64) -> u64 {
-    shape.rotate_left(7) ^ part
+fn add_to_shape(shape: u32, part: u32) -> u32 {
+    (shape ^ part).wrapping_mul(SHAPE)
+}
+
+/// What stands for a class in a window of letters.
+#[inline]
+fn narrow(class: Symbol) -> u8 {
+    if class < AFTER_DIGITS { class as u8 } else { class as u8 | OTHER_LETTER }
 }
 
 const fn letter_class(letter: u8) -> Symbol {
@@ -115,6 +126,7 @@ pub(crate) fn read<const SPANS: bool>(
         weighed: Weighed { signals: links, ..Weighed::default() },
         window: 0,
         starts: [0; 4],
+        wide: 0,
         word: 0,
         word_start: 0,
         word_letters: 0,
@@ -153,11 +165,13 @@ const KIND_STYLED: u8 = 4;
 struct Reader<F, const SPANS: bool> {
     weigh: F,
     weighed: Weighed,
-    /// Classes of the last four letters, and where they are.
-    window: u64,
+    /// What stands for the classes of the last four letters, a byte each, and where they are.
+    window: u32,
     starts: [u32; 4],
+    /// Classes of the last three characters of a script without spaces and of what stood between, two bytes each.
+    wide: u64,
     /// Hash of the word being read.
-    word: u64,
+    word: u32,
     word_start: u32,
     word_letters: u32,
     /// It has small letters, or what has no case.
@@ -166,8 +180,8 @@ struct Reader<F, const SPANS: bool> {
     /// The word being read is made of single letters apart.
     is_apart: bool,
     /// Hash of the shape since the last space, 0 after one; its last part, of which many in a row are one.
-    shape: u64,
-    shape_last: u64,
+    shape: u32,
+    shape_last: u32,
     shape_start: u32,
     touching: Touching,
     words: u32,
@@ -180,6 +194,27 @@ struct Reader<F, const SPANS: bool> {
     /// Where the last sign of a currency ended, 0 before the first; whether the number before is an amount.
     money_end: usize,
     is_money: bool,
+}
+
+/// ASCII letters in a row, read.
+struct Run {
+    end: usize,
+    window: u32,
+    word: u32,
+    letters: u32,
+    sum: i32,
+    /// What it is for a shape.
+    case: u32,
+}
+
+/// What letters are for a shape, that are not all small.
+fn case(letters: &[u8]) -> u32 {
+    let is_small = |byte: &u8| byte & SMALL != 0;
+    match letters {
+        [first, rest @ ..] if !is_small(first) && !rest.is_empty() && rest.iter().all(is_small) => CAPITAL_FIRST,
+        _ if letters.iter().any(is_small) => MIXED,
+        _ => CAPITALS,
+    }
 }
 
 /// The class of an ASCII letter, `l` being `i`; 0 for all other bytes.
@@ -197,7 +232,7 @@ const ASCII_LETTERS: [u8; 256] = {
 
 impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     fn text(&mut self, text: &[u8]) {
-        let mut at = 0;
+        let mut at = self.plain_words(text, 0);
         while at < text.len() {
             let byte = text[at];
             if ASCII_LETTERS[usize::from(byte)] != 0 {
@@ -207,7 +242,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             if byte == b' ' {
                 self.touching = Touching::Nothing;
                 self.end_shape(at);
-                at += 1;
+                at = self.plain_words(text, at + 1);
                 continue;
             }
             let (code, length, class) = if byte < 0x80 {
@@ -236,32 +271,97 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         self.end_shape(text.len());
     }
 
-    /// ASCII letters in a row, which most text is made of. Returns where they end.
+    /// Words of ASCII letters from the start of one on, with nothing but a space or a usual sign between, which most
+    /// text is made of. Returns where they end: within or after a word.
     #[inline]
-    fn ascii_letters(&mut self, text: &[u8], mut at: usize) -> usize {
-        let start = at;
-        let mut previous = if self.touching == Touching::Letter {
-            self.window as u8
-        } else {
-            self.begin_word(text, at + 1, at);
-            0
+    fn plain_words(&mut self, text: &[u8], mut at: usize) -> usize {
+        let is_letter = |at: usize| text.get(at).is_some_and(|&byte| ASCII_LETTERS[usize::from(byte)] != 0);
+        if !is_letter(at) || self.word_letters == 1 || self.is_apart {
+            return at;
+        }
+        self.end_word();
+        let (mut window, mut grams, mut sums) = (self.window, 0, [0; 2]);
+        let (mut words, mut shouted) = (0, 0);
+        let run = loop {
+            let start = at;
+            if SPANS {
+                (self.word_start, self.shape_start) = (start as u32, start as u32);
+            }
+            let run = self.run(text, start, window, 0, 0);
+            window = run.window;
+            grams += run.letters;
+            sums[GRAMS] += run.sum;
+            at = run.end;
+            let mut shape = add_to_shape(0, run.case);
+            match text.get(at) {
+                Some(b' ') => {}
+                Some(&sign @ (b'.' | b',' | b'?')) if text.get(at + 1) == Some(&b' ') => {
+                    shape = add_to_shape(shape, sign.into());
+                    at += 1;
+                }
+                _ => break run,
+            }
+            // A letter alone may belong to the next ones.
+            if !is_letter(at + 1) || run.letters == 1 && !is_letter(at + 2) {
+                break run;
+            }
+            sums[WORDS] += self.weigh_word(run.word) + self.weigh_shape(shape, at);
+            words += 1;
+            shouted += u32::from(run.case == CAPITALS && run.letters >= 2);
+            at += 1;
         };
         self.touching = Touching::Letter;
+        self.window = window;
+        (self.word, self.word_letters, self.word_kinds) = (run.word, run.letters, KIND_ASCII);
+        self.word_small = run.case != CAPITALS;
+        (self.shape, self.shape_last) = (add_to_shape(0, run.case), run.case);
+        self.weighed.sums[GRAMS] += sums[GRAMS];
+        self.weighed.sums[WORDS] += sums[WORDS];
+        self.weighed.counts[GRAMS] += grams;
+        self.weighed.counts[WORDS] += 2 * words;
+        self.words += words;
+        self.shouted += shouted;
+        run.end
+    }
+
+    /// ASCII letters in a row. Returns where they end.
+    fn ascii_letters(&mut self, text: &[u8], start: usize) -> usize {
+        let previous = if self.touching == Touching::Letter {
+            self.window as u8
+        } else {
+            self.begin_word(text, start + 1, start);
+            0
+        };
+        let run = self.run(text, start, self.window, self.word, previous);
+        (self.window, self.word) = (run.window, run.word);
+        self.touching = Touching::Letter;
         self.word_kinds |= KIND_ASCII;
-        let (mut window, mut word, mut letters, mut sum) = (self.window, self.word, 0, 0);
-        // Bits that all letters have, and that any has.
-        let (mut all, mut any) = (0xFF, 0);
-        while let Some(&byte) = text.get(at) {
+        self.word_letters += run.letters;
+        self.weighed.sums[GRAMS] += run.sum;
+        self.weighed.counts[GRAMS] += run.letters;
+        self.word_small |= run.case != CAPITALS;
+        self.add_shape(start, run.case);
+        run.end
+    }
+
+    /// Reads ASCII letters in a row. Of the same letter many times, one counts.
+    #[inline(always)]
+    fn run(&mut self, text: &[u8], start: usize, mut window: u32, mut word: u32, mut previous: u8) -> Run {
+        let (mut at, mut sum, mut doubled) = (start, 0, 0);
+        // Bits that all letters have.
+        let mut all = 0xFF;
+        for &byte in &text[start..] {
             let class = ASCII_LETTERS[usize::from(byte)];
             if class == 0 {
                 break;
             }
-            (all, any) = (all & byte, any | byte);
-            if class != previous {
+            all &= byte;
+            if class == previous {
+                doubled += 1;
+            } else {
                 previous = class;
-                window = window << 16 | u64::from(class);
-                word = add_to_word(word, class.into());
-                letters += 1;
+                window = window << 8 | u32::from(class);
+                word = add_to_word(word, class);
                 if SPANS {
                     self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
                 }
@@ -269,24 +369,13 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             }
             at += 1;
         }
-        (self.window, self.word) = (window, word);
-        self.weighed.sums[GRAMS] += sum;
-        self.weighed.counts[GRAMS] += letters;
-        self.word_letters += letters;
-        self.word_small |= any & SMALL != 0;
-        let case = match (text[start] & SMALL, all & SMALL, any & SMALL) {
-            (_, SMALL, _) => SMALL_LETTERS,
-            (_, _, 0) => CAPITALS,
-            (0, ..) if text[start + 1..at].iter().all(|byte| byte & SMALL != 0) => CAPITAL_FIRST,
-            _ => MIXED,
-        };
-        self.add_shape(start, case);
-        at
+        let case = if all & SMALL != 0 { SMALL_LETTERS } else { case(&text[start..at]) };
+        Run { end: at, window, word, letters: (at - start) as u32 - doubled, sum, case }
     }
 
     /// Adds to the shape since the last space.
     #[inline]
-    fn add_shape(&mut self, start: usize, part: u64) {
+    fn add_shape(&mut self, start: usize, part: u32) {
         if SPANS && self.shape == 0 {
             self.shape_start = start as u32;
         }
@@ -299,12 +388,15 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     #[inline]
     fn end_shape(&mut self, end: usize) {
         if self.shape != 0 {
-            let hash = self.shape.wrapping_mul(SHAPE);
-            let span = Span { start: self.shape_start, end: end as u32 };
-            self.weighed.sums[WORDS] += (self.weigh)(Feature::Shape((hash >> 32) as u32, span));
+            self.weighed.sums[WORDS] += self.weigh_shape(self.shape, end);
             self.weighed.counts[WORDS] += 1;
             (self.shape, self.shape_last) = (0, 0);
         }
+    }
+
+    #[inline]
+    fn weigh_shape(&mut self, shape: u32, end: usize) -> i32 {
+        (self.weigh)(Feature::Shape(shape, Span { start: self.shape_start, end: end as u32 }))
     }
 
     /// A letter of a script with words, not ASCII.
@@ -313,7 +405,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         self.add_shape(start, SMALL_LETTERS);
         if self.touching != Touching::Letter {
             self.begin_word(text, end, start);
-        } else if self.window as Symbol == class {
+        } else if self.window as u8 == narrow(class) {
             return;
         }
         self.word_kinds |= match code {
@@ -328,31 +420,31 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     #[inline]
     fn add_letter(&mut self, start: usize, class: Symbol) {
         self.touching = Touching::Letter;
-        self.word = add_to_word(self.word, class);
+        self.word = add_to_word(self.word, narrow(class));
         self.word_letters += 1;
         self.word_small = true;
-        self.push(start, class);
+        self.push(start, narrow(class));
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
     }
 
     /// Moves the window on.
     #[inline]
-    fn push(&mut self, start: usize, class: Symbol) {
-        self.window = self.window << 16 | u64::from(class);
+    fn push(&mut self, start: usize, narrow: u8) {
+        self.window = self.window << 8 | u32::from(narrow);
         if SPANS {
             self.starts = [self.starts[1], self.starts[2], self.starts[3], start as u32];
         }
     }
 
     #[inline]
-    fn gram(&mut self, hash: u64, start: u32) {
+    fn gram(&mut self, hash: u32, start: u32) {
         self.weighed.sums[GRAMS] += self.weigh_gram(hash, start);
         self.weighed.counts[GRAMS] += 1;
     }
 
     #[inline]
-    fn weigh_gram(&mut self, hash: u64, start: u32) -> i32 {
-        (self.weigh)(Feature::Gram((hash >> 32) as u32, Span { start, end: self.starts[3] + 1 }))
+    fn weigh_gram(&mut self, hash: u32, start: u32) -> i32 {
+        (self.weigh)(Feature::Gram(hash, Span { start, end: self.starts[3] + 1 }))
     }
 
     /// A letter after something else: the word goes on if it is made of single letters.
@@ -389,12 +481,15 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
 
     /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
     #[inline]
-    fn word_gram(&mut self, word: u64) {
-        let hash = word.wrapping_mul(WORD);
-        let span = Span { start: self.word_start, end: self.starts[3] + 1 };
-        self.weighed.sums[WORDS] += (self.weigh)(Feature::Word((hash >> 32) as u32, span));
+    fn word_gram(&mut self, word: u32) {
+        self.weighed.sums[WORDS] += self.weigh_word(word);
         self.weighed.counts[WORDS] += 1;
         self.word = 0;
+    }
+
+    #[inline]
+    fn weigh_word(&mut self, word: u32) -> i32 {
+        (self.weigh)(Feature::Word(word, Span { start: self.word_start, end: self.starts[3] + 1 }))
     }
 
     /// A letter of a script without spaces.
@@ -410,14 +505,19 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             }
         }
         // 微 and what sounds like it after 加, with a handle behind: checked by its weights, too.
-        if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.window as Symbol == symbol(0x52A0) {
+        if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.wide as Symbol == symbol(0x52A0) {
             self.weighed.signals.insert(Signal::Contact);
+        }
+        if self.touching != Touching::Nothing {
+            self.wide = self.wide << 16 | u64::from(self.window as u8);
         }
         self.touching = Touching::Nothing;
         self.end_shape(start);
-        self.push(start, class);
-        self.gram((self.window & 0xFFFF_FFFF).wrapping_mul(0xA076_1D64_78BD_642F), self.starts[2]);
-        self.gram((self.window & 0xFFFF_FFFF_FFFF).wrapping_mul(0xE703_7ED1_A0B4_28DB), self.starts[1]);
+        self.push(start, class as u8 | OTHER_LETTER);
+        self.wide = self.wide << 16 | u64::from(class);
+        let hash = |characters: u64, multiplier| (characters.wrapping_mul(multiplier) >> 32) as u32;
+        self.gram(hash(self.wide & 0xFFFF_FFFF, TWO_WIDE), self.starts[2]);
+        self.gram(hash(self.wide & 0xFFFF_FFFF_FFFF, THREE_WIDE), self.starts[1]);
     }
 
     /// Digits in a row. Returns where they end.
@@ -438,7 +538,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             }
             at += length;
         }
-        self.add_shape(start, SHAPE_DIGITS + count.min(12) as u64);
+        self.add_shape(start, SHAPE_DIGITS + count.min(12) as u32);
         let after_letter = self.touching == Touching::Letter;
         if count <= 2 && (after_letter || is_letter_at(text, at)) {
             if after_letter && is_letter_at(text, at) {
@@ -449,7 +549,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             }
             for &digit in &lead[..count] {
                 let class = OF_DIGIT[usize::from(digit - DIGITS)];
-                if self.touching != Touching::Letter || self.window as Symbol != class {
+                if self.touching != Touching::Letter || self.window as u8 != narrow(class) {
                     self.add_letter(start, class);
                 }
             }
@@ -486,14 +586,13 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         }
         self.number_end = end;
         self.touching = Touching::Number;
-        let shape = NUMBER + count.min(12) as Symbol;
+        let shape = NUMBER + count.min(12) as u8;
         self.push(start, shape);
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
         self.word_start = start as u32;
-        let [first, second] = lead.map(u64::from);
+        let [first, second] = lead.map(u32::from);
         self.words += 1;
-        let number = u64::from(shape) << 16 | first << 8 | second;
-        self.word_gram(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        self.word_gram((u32::from(shape) << 16 | first << 8 | second).wrapping_mul(NUMBER_WORD));
     }
 
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
@@ -514,7 +613,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         if letter != 0 && self.touching == Touching::Letter && is_letter_at(text, end) {
             self.weighed.signals.insert(Signal::Leet);
             let class = letter_class(letter);
-            if self.window as Symbol != class {
+            if self.window as u8 != narrow(class) {
                 self.add_letter(start, class);
             }
             return;

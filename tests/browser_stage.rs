@@ -490,14 +490,14 @@ fn the_composer_marks_as_one_types_and_says_why() {
     let (_server, browser) = composer("index.html");
     browser.wait(READY);
     browser.picture("composer-empty");
-    browser.type_into("#message", "You have won a prize, call now");
+    browser.type_into("#message", "You have won a prize");
     browser.wait("document.querySelectorAll('.mirror mark').length > 1");
     browser.wait("document.querySelector('#reasons li')");
     assert_eq!(browser.text("#reasons h3 .badge"), "flagged");
     assert!(browser.text("#reasons").contains("Clauses A:5.7(16)"), "{}", browser.text("#reasons"));
     assert!(browser.text("#reasons").contains("looks like a scam"));
     assert_eq!(browser.text("#send"), "Send anyway");
-    browser.type_into("#message", " to claim");
+    browser.type_into("#message", ", call now to claim");
     browser.wait("document.querySelector('#status').classList.contains('hold')");
     assert_eq!(browser.text("#send"), "Send for review");
     assert!(
@@ -632,7 +632,7 @@ fn the_page_starts_offline() {
     browser.reload();
     browser.wait(READY);
     assert!(browser.text("#about").contains("offline, with the last good lists"), "{}", browser.text("#about"));
-    browser.type_into("#message", "You have won a prize, call now");
+    browser.type_into("#message", "You have won a prize");
     browser.wait("document.querySelectorAll('.mirror mark').length > 1");
     browser.picture("composer-offline");
 }

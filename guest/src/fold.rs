@@ -83,15 +83,17 @@ pub const fn fold_table_hash() -> u64 {
 
 /// The class of a code point; of anything that is none, [`SEPARATOR`].
 #[inline]
-pub(crate) fn symbol(code: u32) -> Symbol {
+pub(crate) const fn symbol(code: u32) -> Symbol {
     let code = code as usize;
     if code < 0x80 {
         return PAGES[code];
     }
-    match INDEX.get(code / PAGE) {
-        None => SEPARATOR,
-        Some(&PAGE_PLAIN) => computed(code),
-        Some(&page) => PAGES[usize::from(page) * PAGE + code % PAGE],
+    if code / PAGE >= INDEX_N {
+        return SEPARATOR;
+    }
+    match INDEX[code / PAGE] {
+        PAGE_PLAIN => computed(code),
+        page => PAGES[page as usize * PAGE + code % PAGE],
     }
 }
 
@@ -101,7 +103,7 @@ pub(crate) const fn ascii_symbol(ascii: u8) -> Symbol {
 }
 
 #[inline]
-fn computed(code: usize) -> Symbol {
+const fn computed(code: usize) -> Symbol {
     CLASS_COMPUTED | (code & 0x7FFF) as Symbol
 }
 

@@ -25,71 +25,87 @@ struct Before {
     lower: u64,
 }
 
+/// Bytes that are looked at together.
+const LANE: usize = 16;
+
 /// Reads the bits of a text. What is beyond the end is no letter or digit.
+#[inline(never)]
 pub(crate) fn read(text: &[u8], bits: &mut Vec<Bits>) {
     bits.clear();
     let (blocks, rest) = text.as_chunks::<BLOCK>();
     let mut before = Before::default();
     for block in blocks {
-        read_block(block, bits, &mut before);
+        let (lanes, _) = block.as_chunks();
+        let mut kinds = Kinds::default();
+        for (number, &lane) in lanes.iter().enumerate() {
+            kinds.add(lane, LANE * number);
+        }
+        bits.push(kinds.bits(&mut before));
     }
     if !rest.is_empty() {
-        // Eight bytes at a time: in the sandbox a copy of a length that is not known costs a call out of it.
-        let mut block = [0; BLOCK / 8];
-        for (number, eight) in block.iter_mut().enumerate().take(rest.len().div_ceil(8)) {
-            *eight = eight_bytes(rest, 8 * number);
+        let mut kinds = Kinds::default();
+        for at in (0..rest.len()).step_by(LANE) {
+            kinds.add(bytemuck::cast([eight_bytes(rest, at), eight_bytes(rest, at + 8)]), at);
         }
-        read_block(&bytemuck::cast(block), bits, &mut before);
+        bits.push(kinds.bits(&mut before));
     }
 }
 
 /// Eight bytes of a text as a little-endian number, zeros beyond its end.
-#[inline]
+#[inline(always)]
 pub(crate) fn eight_bytes(text: &[u8], at: usize) -> u64 {
-    if let Some(eight) = text[at..].first_chunk() {
-        return u64::from_le_bytes(*eight);
+    match text.get(at..).and_then(|rest| rest.first_chunk()) {
+        Some(eight) => u64::from_le_bytes(*eight),
+        None => last_bytes(text, at),
     }
-    text[at..].iter().rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte))
 }
 
-/// Reads the bits of a block.
-#[inline]
-fn read_block(block: &[u8; BLOCK], bits: &mut Vec<Bits>, before: &mut Before) {
-    let (mut letters, mut digits, mut upper) = (0, 0, 0);
-    let (lanes, _) = block.as_chunks::<16>();
-    for (number, &lane) in lanes.iter().enumerate() {
-        let lane = read_lane(lane);
-        let shift = 16 * number;
-        letters |= lane.letters << shift;
-        digits |= lane.digits << shift;
-        upper |= lane.upper << shift;
+/// The same where fewer than eight bytes are left.
+fn last_bytes(text: &[u8], at: usize) -> u64 {
+    // One look at the end: in the sandbox a copy of a length that is not known costs a call out of it.
+    match text.last_chunk() {
+        Some(eight) => {
+            let missing = 8 * (at + 8 - text.len()) as u32;
+            u64::from_le_bytes(*eight).checked_shr(missing).unwrap_or_default()
+        }
+        None => text.iter().skip(at).rev().fold(0, |eight, &byte| eight << 8 | u64::from(byte)),
     }
-    let lower = letters & !upper;
-    let edges = |of: u64, before: u64| of ^ (of << 1 | before >> 63);
-    let edges =
-        edges(letters, before.letters) | edges(digits, before.digits) | upper & (lower << 1 | before.lower >> 63);
-    bits.push(Bits { letters, digits, edges });
-    *before = Before { letters, digits, lower };
 }
 
-/// Bits of sixteen bytes.
-struct Lane {
+/// Bits of what kinds the bytes of a block are.
+#[derive(Default)]
+struct Kinds {
     letters: u64,
     digits: u64,
     upper: u64,
 }
 
-#[inline(always)]
-fn read_lane(lane: [u8; 16]) -> Lane {
-    let bytes: i8x16 = bytemuck::cast(lane);
-    let of = |byte: u8| i8x16::splat(byte.cast_signed());
-    // What is beyond ASCII is negative, and so neither.
-    let within = |bytes: i8x16, first: u8, last: u8| bytes.simd_gt(of(first - 1)) & bytes.simd_lt(of(last + 1));
-    let letters = within(bytes | of(0x20), b'a', b'z');
-    let digits = within(bytes, b'0', b'9');
-    let upper = letters & bytes.simd_lt(of(b'a'));
-    let mask = |lanes: i8x16| u64::from(lanes.to_bitmask());
-    Lane { letters: mask(letters), digits: mask(digits), upper: mask(upper) }
+impl Kinds {
+    /// Looks at sixteen bytes, which begin so many bytes after the start of the block.
+    #[inline(always)]
+    fn add(&mut self, lane: [u8; LANE], at: usize) {
+        let bytes: i8x16 = bytemuck::cast(lane);
+        let of = |byte: u8| i8x16::splat(byte.cast_signed());
+        // What is beyond ASCII is negative, and so neither.
+        let within = |bytes: i8x16, first: u8, last: u8| bytes.simd_gt(of(first - 1)) & bytes.simd_lt(of(last + 1));
+        let letters = within(bytes | of(0x20), b'a', b'z');
+        let mask = |lanes: i8x16| u64::from(lanes.to_bitmask()) << at;
+        self.letters |= mask(letters);
+        self.digits |= mask(within(bytes, b'0', b'9'));
+        self.upper |= mask(letters & bytes.simd_lt(of(b'a')));
+    }
+
+    #[inline(always)]
+    fn bits(self, before: &mut Before) -> Bits {
+        let Kinds { letters, digits, upper } = self;
+        let lower = letters & !upper;
+        let next = |of: u64, before: u64| of << 1 | before >> 63;
+        let edges = letters ^ next(letters, before.letters)
+            | digits ^ next(digits, before.digits)
+            | upper & next(lower, before.lower);
+        *before = Before { letters, digits, lower };
+        Bits { letters, digits, edges }
+    }
 }
 
 #[cfg(test)]

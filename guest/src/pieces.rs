@@ -6,21 +6,21 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use crate::fold::{
-    CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, ascii_symbol, decode, script, symbol,
+    CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, decode, script, symbol,
 };
 use crate::lanes::{self, BLOCK, Bits, eight_bytes};
 use crate::leet;
+use crate::pack::Gram;
 use crate::rewrite::{Watch, is_watched};
-use crate::search::{WordKey, hash};
+use crate::search::{filter_bits, hash};
 
 /// Most separators between two pieces of one word.
 pub(crate) const GAP_CHARACTERS_MAX: u32 = 4;
+const MARKS_MAX: usize = GAP_CHARACTERS_MAX as usize;
 /// Letters that a piece holds, and that are looked at together.
 const LANES: usize = 8;
 /// First of the Han characters that most text is made of.
 const HAN_FIRST: u32 = 0x4E00;
-/// How many words before another are looked at together.
-const PLAIN_WORDS_MAX: usize = 8;
 /// Most pieces that one word may be in.
 const WORD_PIECES_MAX: usize = 32;
 
@@ -251,23 +251,24 @@ impl Pieces {
             let mut starts = of_block.edges & (of_block.letters | of_block.digits);
             while starts != 0 {
                 let place = starts.trailing_zeros();
-                starts &= starts - 1;
+                let after = u64::MAX << place << 1;
+                starts &= after;
                 let start = BLOCK * block + place as usize;
                 if start < end {
                     continue;
                 }
-                let gap = if start == end + 1 && text[end] == b' ' && open.is_some() {
-                    Gap::Spaced
-                } else {
-                    end = self.read_between(text, end, start, &mut between, open);
-                    if end > start {
-                        open = None;
-                        continue;
+                let gap = match text.get(end..start).filter(|_| open.is_some()).and_then(gap_of_marks) {
+                    Some(gap) => gap,
+                    None => {
+                        end = self.read_between(text, end, start, &mut between, open);
+                        if end > start {
+                            open = None;
+                            continue;
+                        }
+                        between.take()
                     }
-                    between.take()
                 };
-                let later = of_block.edges & (u64::MAX << place << 1);
-                end = match later.trailing_zeros() as usize {
+                end = match (of_block.edges & after).trailing_zeros() as usize {
                     BLOCK => first_edge(bits, block + 1).unwrap_or(text.len()),
                     place => BLOCK * block + place,
                 };
@@ -284,26 +285,24 @@ impl Pieces {
     /// Reads a run of ASCII letters or digits.
     #[inline(always)]
     fn read_word(&mut self, text: &[u8], run: Range<usize>, kind: Kind, gap: Gap) {
-        const ONES: u64 = 0x0101_0101_0101_0101;
-        let (case, class) = match kind {
-            Kind::Digits => (0, (b'0' - CLASS_FIRST_DIGIT) as u64 * ONES),
-            _ => (0x20 * ONES, (b'a' - CLASS_FIRST_LETTER) as u64 * ONES),
-        };
-        let length = run.len().min(LANES);
-        let within = u64::MAX >> (64 - 8 * length);
-        let mut letters = ((eight_bytes(text, run.start) | case) & within).wrapping_sub(class & within);
-        // The first letter of a piece is no repeat of what is before it.
-        let repeats = zero_bytes(letters ^ letters << 8) & within & !0xFF;
-        let mut count = length;
-        if repeats != 0 && kind != Kind::Digits {
-            (letters, count) = without_repeats(letters, repeats, length);
-        }
+        let (letters, count) = fold_eight(eight_bytes(text, run.start), run.len().min(LANES), kind);
         let (start, more) = (run.start as u32, self.more_letters.len() as u32);
         self.push_piece(text, Piece { letters, start, count: count as u32, more, gap, kind, joins: false });
         if run.len() > LANES {
-            for &letter in &text[run.start + LANES..run.end] {
-                self.add_letter(ascii_symbol(letter) as u8);
+            self.read_rest(text, run.start + LANES..run.end, kind);
+        }
+    }
+
+    /// Reads what of a run is behind its first letters.
+    #[inline(never)]
+    fn read_rest(&mut self, text: &[u8], mut rest: Range<usize>, kind: Kind) {
+        while !rest.is_empty() {
+            let length = rest.len().min(LANES);
+            let (letters, count) = fold_eight(eight_bytes(text, rest.start), length, kind);
+            for letter in letters.to_le_bytes().into_iter().take(count) {
+                self.add_letter(letter);
             }
+            rest.start += length;
         }
     }
 
@@ -319,8 +318,8 @@ impl Pieces {
     ) -> usize {
         while at < end {
             let mark = MARKS[usize::from(text[at])];
-            if mark != Mark::Other {
-                between.add(mark == Mark::Space);
+            if mark & MARK_OTHER == 0 {
+                between.add(mark & MARK_SPACE != 0);
                 open = None;
                 at += 1;
                 continue;
@@ -351,7 +350,7 @@ impl Pieces {
         self.push_piece(text, Piece { letters: letter.into(), start, count: 1, more, gap, kind, joins: false });
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_piece(&mut self, text: &[u8], mut piece: Piece) {
         piece.joins = self.pieces.last().is_some_and(|before| joins(before, &piece));
         if piece.gap == Gap::Touching {
@@ -403,11 +402,48 @@ impl Pieces {
         if (piece.count as usize) < LANES { piece.letters } else { self.long_key(piece) }
     }
 
-    #[cold]
+    #[inline(never)]
     fn long_key(&self, piece: &Piece) -> u64 {
-        let mut key = WordKey::default();
-        self.letters(piece).for_each(|letter| key.push(letter));
-        key.key()
+        // What [`WordKey`] makes of them, eight letters at a time.
+        let more = &self.more_letters[piece.more as usize..][..piece.count as usize - LANES];
+        let (mut key, (eights, rest)) = (hash(piece.letters), more.as_chunks());
+        for eight in eights {
+            key = hash(key ^ u64::from_le_bytes(*eight));
+        }
+        key ^ eight_bytes(rest, 0)
+    }
+
+    /// Writes to `places` the numbers of the pieces that may make a word that the filter knows, and returns how many:
+    /// of those that are words by themselves and short, only those that are in it.
+    pub(crate) fn pieces_known(&self, filter: &[u64], places: &mut Vec<u32>) -> usize {
+        self.pieces_where(places, |piece, goes_on| {
+            let (word, bits) = filter_bits(hash(piece.letters), filter.len());
+            (filter[word] & bits == bits) | goes_on | (piece.count >= LANES as u32)
+        })
+    }
+
+    /// The same for the pieces that words may begin with of which a key is the beginning.
+    pub(crate) fn beginnings_known(&self, prefixes: &Gram<'_>, places: &mut Vec<u32>) -> usize {
+        self.pieces_where(places, |piece, goes_on| prefixes.may_begin(piece.letters) | goes_on)
+    }
+
+    /// Writes to `places` the numbers of the pieces for which `is_wanted`, given whether the next may go on a word with
+    /// it, and returns how many.
+    #[inline(always)]
+    fn pieces_where(&self, places: &mut Vec<u32>, is_wanted: impl Fn(&Piece, bool) -> bool) -> usize {
+        let Some(last) = self.pieces.len().checked_sub(1) else { return 0 };
+        // Only ever grows, so this allocates nothing once warm.
+        if places.len() <= last {
+            places.resize(last + 1, 0);
+        }
+        let mut found = 0;
+        // Branch-free: every place is written, only the hits are kept.
+        for (place, pair) in self.pieces.array_windows::<2>().enumerate() {
+            places[found] = place as u32;
+            found += usize::from(is_wanted(&pair[0], pair[1].joins));
+        }
+        places[found] = last as u32;
+        found + usize::from(is_wanted(&self.pieces[last], false))
     }
 
     /// The mixture of a word that begins with piece `first`, nothing in it yet.
@@ -433,16 +469,22 @@ impl Pieces {
         }
     }
 
-    /// How many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
-    pub(crate) fn plain_words_before(&self, first: usize) -> usize {
-        let is_word = |piece: &&Piece| piece.gap >= Gap::Spaced && !piece.joins;
-        let from = first.saturating_sub(PLAIN_WORDS_MAX);
-        self.pieces[from..=first].iter().rev().take_while(is_word).count().saturating_sub(1)
+    /// Whether so many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
+    #[inline]
+    pub(crate) fn are_plain_words(&self, first: usize, before: usize) -> bool {
+        let words = first.checked_sub(before).map(|from| &self.pieces[from..=first]);
+        words.is_some_and(|words| words.iter().all(|piece| piece.gap >= Gap::Spaced && !piece.joins))
     }
 
     /// Whether nothing touches the last piece before `next`.
     pub(crate) fn ends_token(&self, next: usize) -> bool {
         self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching)
+    }
+
+    /// Whether a piece is of letters, and not of digits or signs.
+    #[inline]
+    pub(crate) fn is_of_letters(piece: &Piece) -> bool {
+        piece.kind == Kind::Letters
     }
 
     /// Whether a piece is of signs that may be letters; else it is of letters or digits.
@@ -467,8 +509,9 @@ impl Pieces {
 
     /// The pieces that may be one word together with piece `first`, that one included.
     pub(crate) fn word_from(&self, first: usize) -> impl Iterator<Item = &Piece> {
-        let others = self.pieces[first + 1..].iter().take(WORD_PIECES_MAX - 1).take_while(|piece| piece.joins);
-        core::iter::once(&self.pieces[first]).chain(others)
+        let end = self.pieces.len().min(first + WORD_PIECES_MAX);
+        let mut is_first = true;
+        self.pieces[first..end].iter().take_while(move |piece| core::mem::take(&mut is_first) || piece.joins)
     }
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.
@@ -485,6 +528,43 @@ impl Pieces {
         }
         Some(at)
     }
+}
+
+/// Folds so many letters or digits of ASCII, one byte each, and leaves repeats out; returns how many are left.
+#[inline(always)]
+fn fold_eight(bytes: u64, length: usize, kind: Kind) -> (u64, usize) {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // A digit has the bit that makes letters lower case.
+    let class = match kind {
+        Kind::Digits => b'0' - CLASS_FIRST_DIGIT,
+        _ => b'a' - CLASS_FIRST_LETTER,
+    };
+    let within = u64::MAX >> (u64::BITS as usize - 8 * length);
+    let letters = (bytes | (0x20 * ONES)).wrapping_sub(u64::from(class) * ONES) & within;
+    // The first letter of a piece is no repeat of what is before it.
+    let repeats = zero_bytes(letters ^ letters << 8) & within & !0xFF;
+    if repeats != 0 && kind != Kind::Digits {
+        return without_repeats(letters, repeats, length);
+    }
+    (letters, length)
+}
+
+/// What stands between two words, if it is nothing but marks.
+#[inline(always)]
+fn gap_of_marks(between: &[u8]) -> Option<Gap> {
+    if let [b' '] = between {
+        return Some(Gap::Spaced);
+    }
+    let marks = between.iter().fold(0, |marks, &byte| marks | MARKS[usize::from(byte)]);
+    if marks & MARK_OTHER != 0 {
+        return None;
+    }
+    Some(match between.len() {
+        0 => Gap::Touching,
+        1..=MARKS_MAX if marks & MARK_SPACE != 0 => Gap::Spaced,
+        1..=MARKS_MAX => Gap::Joined,
+        _ => Gap::Apart,
+    })
 }
 
 /// Whether a word may go on from one piece to the next. Over spaces only single letters join, and
@@ -542,7 +622,7 @@ pub(crate) fn whole_neighbour(key: u64) -> u16 {
 }
 
 /// A class as one byte. Different letters may share one: the search over-matches.
-pub(crate) fn class_byte(class: Symbol) -> u8 {
+pub(crate) const fn class_byte(class: Symbol) -> u8 {
     let [low, high] = class.to_le_bytes();
     low ^ high.rotate_left(3)
 }
@@ -650,24 +730,21 @@ fn is_letter_sign(code: u32, after_letter: bool, rest: &[u8]) -> bool {
     before_letter || after_letter && !leet::only_before_letter(code)
 }
 
-/// What stands between words mostly.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mark {
-    Space,
-    /// Parts words, and is no more than that.
-    Plain,
-    /// To be looked at.
-    Other,
-}
+/// Of what stands between words: it is a space,
+const MARK_SPACE: u8 = 1;
+/// it parts words and is no more than that,
+const MARK_PLAIN: u8 = 0;
+/// it is to be looked at.
+const MARK_OTHER: u8 = 2;
 
-static MARKS: [Mark; 256] = {
-    let mut marks = [Mark::Other; 256];
+static MARKS: [u8; 256] = {
+    let mut marks = [MARK_OTHER; 256];
     let (spaces, plain) = (b" \t\n\x0B\x0C\r", b".,;:?'\"-*#=_~)]}>^`");
     let mut at = 0;
     while at < plain.len() {
-        marks[plain[at] as usize] = Mark::Plain;
+        marks[plain[at] as usize] = MARK_PLAIN;
         if at < spaces.len() {
-            marks[spaces[at] as usize] = Mark::Space;
+            marks[spaces[at] as usize] = MARK_SPACE;
         }
         at += 1;
     }

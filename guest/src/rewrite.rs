@@ -9,7 +9,7 @@ use core::ops::Range;
 
 use crate::Span;
 use crate::alphabets::{Alphabet, looks_like};
-use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
+use crate::fold::{self, CLASS_FIRST_DIGIT, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
 use crate::splits::{self, HAN_BITS};
 
 /// Longest tag that is left out, in bytes.
@@ -133,6 +133,20 @@ enum Noise {
     Between,
 }
 
+/// The letters that a ligature stands for, with it.
+fn ligature(char: char) -> Option<&'static (char, &'static str)> {
+    let may_be = matches!(char, '\u{C6}'..='\u{153}' | 'ẞ' | '㏄' | '\u{FB00}'..='\u{FB06}');
+    LIGATURES.iter().filter(|_| may_be).find(|(ligature, _)| *ligature == char)
+}
+
+fn is_dot_name(char: char) -> bool {
+    char >= '点' && DOTS.chars().any(|dot| dot == char)
+}
+
+fn is_noise_mark(char: char) -> bool {
+    ('〇'..='亅').contains(&char) && NOISE.chars().any(|noise| noise == char)
+}
+
 /// Whether the second reading may change a Han character, from U+4E00 on.
 #[inline]
 pub(crate) fn is_watched(code: u32) -> bool {
@@ -244,22 +258,27 @@ impl Watch {
                 if is_digit && self.after_digit || self.noise == Noise::Between {
                     self.add_odd_words(around(at));
                 }
-                let is_dot = DOTS.contains(char) && rest.get(3).is_some_and(u8::is_ascii_alphanumeric);
-                if code >= 0x4E00 && is_watched(code) && !DOTS.contains(char) && !is_digit {
-                    self.has_parts |= !NOISE.contains(char);
+                let is_dot = rest.get(3).is_some_and(u8::is_ascii_alphanumeric) && is_dot_name(char);
+                if code >= 0x4E00 && is_watched(code) && !is_dot_name(char) && !is_digit {
+                    self.has_parts |= !is_noise_mark(char);
                     self.may_be_rewritten = true;
                 }
                 self.may_be_rewritten |= is_dot;
                 noise = Noise::Unspaced;
             }
             '＋' => self.may_be_rewritten |= adds(rest).is_some(),
-            // Punctuation and the pound sign are as they are.
+            // Punctuation and the pound sign are as they are, and what is not UTF-8.
             '\u{80}'..='\u{BF}'
             | '\u{2000}'..='\u{202D}'
             | '\u{3001}'
             | '\u{3002}'
             | '\u{FF01}'..='\u{FF0F}'
-            | '\u{FF1A}'..='\u{FF20}' => {}
+            | '\u{FF1A}'..='\u{FF20}'
+            | '\u{FFFD}' => {}
+            // Of Latin letters with marks there are ligatures, and emoji stand for nothing.
+            '\u{C0}'..='\u{17F}' => self.may_be_rewritten |= ligature(char).is_some(),
+            '\u{1F300}'.. if symbol(code) == SEPARATOR => {}
+            _ if char != '\u{202E}' && symbol(code) == IGNORABLE => {}
             _ => {
                 self.may_be_rewritten = true;
                 // Digits of other scripts may have the letter O among them, Arabic letters digits.
@@ -283,6 +302,8 @@ pub(crate) struct Rewrite {
     no_number_before: usize,
     /// Up to there nothing is upside down.
     no_turned_before: usize,
+    /// Up to there no word is of several alphabets.
+    no_mixed_before: usize,
 }
 
 /// A run of bytes of the second reading, up to where the next begins.
@@ -320,7 +341,7 @@ impl Rewrite {
     pub(crate) fn read(&mut self, text: &[u8], watch: &Watch) -> bool {
         self.text.clear();
         self.runs.clear();
-        (self.no_number_before, self.no_turned_before) = (0, 0);
+        (self.no_number_before, self.no_turned_before, self.no_mixed_before) = (0, 0, 0);
         let mut at = 0;
         let mut is_changed = false;
         let mut odd_words = &watch.odd_words[..];
@@ -520,24 +541,31 @@ impl Rewrite {
         }
         match char {
             '\0'..='\x7F' => return if is_noise(text, at) { 1 } else { 0 },
-            _ if NOISE.contains(char) && is_noise(text, at) => return length,
-            _ if DOTS.contains(char) && is_between_ascii(text, at) => return self.put_char('.', at, length),
+            _ if is_noise_mark(char) && is_noise(text, at) => return length,
+            _ if is_dot_name(char) && is_between_ascii(text, at) => return self.put_char('.', at, length),
             // Han and whole syllables, which most text with these bytes is made of, are as they are.
             '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => return 0,
             _ => {}
         }
-        if let Some((_, letters)) = LIGATURES.iter().find(|(ligature, _)| *ligature == char) {
+        if let Some((_, letters)) = ligature(char) {
             self.put(letters.as_bytes(), at, length);
             return length;
         }
-        if let Some((syllable, length)) = syllable(&text[at..]) {
+        if matches!(char, '\u{1100}'..='\u{1112}' | '\u{3131}'..='\u{314E}')
+            && let Some((syllable, length)) = syllable(&text[at..])
+        {
             return self.put_char(syllable, at, length);
         }
-        if looks_like(char.into()).is_none() && !shows_turned(char) {
-            return 0;
-        }
+        // Marks, and what does not show.
         let taken = if shows_turned(char) { self.turn_upside_down(text, at) } else { 0 };
-        if taken == 0 { self.write_in_one_alphabet(text, at) } else { taken }
+        if taken > 0
+            || at < self.no_mixed_before
+            || symbol(char.into()) == IGNORABLE
+            || looks_like(char.into()).is_none()
+        {
+            return taken;
+        }
+        self.write_in_one_alphabet(text, at)
     }
 
     /// Writes a number with letters for digits, or parted, in plain digits.
@@ -601,7 +629,8 @@ impl Rewrite {
             }
         }
         let (mut letters, mut alphabets) = (0, 0u32);
-        let mut end = start;
+        // From what does not show on, words are looked at anew.
+        let (mut end, mut seen_end) = (start, None);
         while end < text.len() && letters <= MIXED_LETTERS_MAX {
             let (code, length) = decode(&text[end..]);
             match looks_like(code) {
@@ -609,14 +638,18 @@ impl Rewrite {
                     letters += 1;
                     alphabets |= 1 << alphabet as u32;
                 }
-                None if symbol(code) == IGNORABLE => {}
+                None if symbol(code) == IGNORABLE => _ = seen_end.get_or_insert(end),
                 None if symbol(code) == SEPARATOR => break,
-                None => return 0,
+                None => {
+                    self.no_mixed_before = seen_end.unwrap_or(end);
+                    return 0;
+                }
             }
             end += length;
         }
         let is_mixed = alphabets.count_ones() > 1 || alphabets & 1 << Alphabet::Odd as u32 != 0;
         if !is_mixed || !(MIXED_LETTERS_MIN..=MIXED_LETTERS_MAX).contains(&letters) {
+            self.no_mixed_before = seen_end.unwrap_or(end);
             return 0;
         }
         self.take_back(start);
@@ -934,7 +967,7 @@ pub(crate) fn spelled(term: &str) -> alloc::string::String {
     let mut at = 0;
     while let Some(char) = term[at..].chars().next() {
         let mut length = char.len_utf8();
-        match (LIGATURES.iter().find(|(ligature, _)| *ligature == char), syllable(&term.as_bytes()[at..])) {
+        match (ligature(char), syllable(&term.as_bytes()[at..])) {
             (Some((_, letters)), _) => spelled.push_str(letters),
             (None, Some((syllable, taken))) => {
                 spelled.push(syllable);
@@ -1010,8 +1043,10 @@ fn tag(rest: &[u8]) -> usize {
         [b'<', b'/', letter, ..] | [b'<', letter, ..] => letter.is_ascii_alphabetic(),
         _ => false,
     };
-    let end = rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>');
-    if named { end.map_or(0, |end| end + 1) } else { 0 }
+    if !named {
+        return 0;
+    }
+    rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>').map_or(0, |end| end + 1)
 }
 
 fn value(digits: &[u8], radix: u32) -> Option<u32> {
@@ -1084,8 +1119,9 @@ fn plain_digit(char: char) -> Option<char> {
         let number = HAN_DIGITS.iter().position(|digits| digits.contains(char))?;
         return char::from_digit(number as u32, 10);
     }
-    let is_punctuation = matches!(char, '\u{2000}'..='\u{206F}' | '\u{3000}'..='\u{3006}' | '\u{FF01}'..='\u{FF0F}');
-    if is_punctuation { None } else { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) }
+    // Letters may be of the class of a digit that they look like.
+    let class = symbol(char.into()).wrapping_sub(CLASS_FIRST_DIGIT.into());
+    if class < 10 { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) } else { None }
 }
 
 /// Whether the character at `at` is one of at least five digits of any form in a row.

@@ -97,6 +97,23 @@ pub(crate) fn split(pack: &Pack<'_>, message: &Message<'_>, matches: &mut Vec<Ma
     });
 }
 
+/// Leaves of the matches the first in their order, each once: at least so many, if there are.
+pub(crate) fn keep_first(matches: &mut Vec<Match>, count: usize) {
+    // Few are there more than once, by several spellings of a term.
+    let most = 4 * count;
+    if matches.len() > 2 * most {
+        let (first, ..) = matches.select_nth_unstable(most);
+        first.sort_unstable();
+        if first.chunk_by(|a, b| a == b).count() >= count {
+            matches.truncate(most);
+            matches.dedup();
+            return;
+        }
+    }
+    matches.sort_unstable();
+    matches.dedup();
+}
+
 /// A number below 100 that a sender has for ever, so that a term in trial treats him always alike. Whoever is
 /// unknown has the highest, as he cannot be told from others.
 fn percent_of(sender: &[u8]) -> u8 {

@@ -76,10 +76,11 @@ impl<'p> Scanner<'p> {
         // Terms that fire, and what the policy makes of them.
         let Scanner { pack, found, allowed, part_places, .. } = self;
         rules::apply(pack, text, found, allowed, part_places, &mut verdict.matches);
-        verdict.matches.sort_unstable();
-        verdict.matches.dedup();
         rules::split(self.pack, message, &mut verdict.matches, &mut verdict.shadow);
         verdict.action = policy.action(self.pack, message.channel, message.field, &verdict.matches);
+        // One more tells that there are more.
+        rules::keep_first(&mut verdict.matches, MATCHES_MAX + 1);
+        rules::keep_first(&mut verdict.shadow, MATCHES_MAX + 1);
         verdict.action = verdict.action.max(model_action(policy, message, text, verdict));
         if verdict.matches.len() > MATCHES_MAX {
             verdict.matches.truncate(MATCHES_MAX);

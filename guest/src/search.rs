@@ -6,11 +6,13 @@
 
 use alloc::vec::Vec;
 
+use crate::Evidence;
 use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
+use crate::letters::Letters;
 use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
-use crate::pieces::{Piece, Pieces, Symbols, is_repeat};
+use crate::pieces::{Gap, Piece, Pieces, Symbols, is_repeat};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -103,7 +105,11 @@ impl WordKey {
         }
         let had = self.count;
         if had + count >= u64::BITS / 8 {
-            return self.with(message.letters(piece), words);
+            if had < STARTS[1] || count > u64::BITS / 8 {
+                return self.with(message.letters(piece), words);
+            }
+            (0..count).for_each(|at| self.push((letters >> (8 * at)) as u8));
+            return (self.count <= words.letters_max).then_some(self);
         }
         if count > 0 {
             self.letters |= letters << (8 * had);
@@ -115,16 +121,29 @@ impl WordKey {
         (STARTS.into_iter().all(is_known) && self.count <= words.letters_max).then_some(self)
     }
 
-    /// With more letters, one by one.
-    fn with(mut self, letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
-        for letter in letters {
-            let had = self.count;
-            self.push(letter);
-            if had != self.count && STARTS.contains(&self.count) && !words.knows(start_key(self.letters, self.count)) {
-                return None;
-            }
+    /// Adds the letters of a piece as a reading has them; returns whether a word may still be that, as far as tells.
+    #[inline]
+    fn add_read(&mut self, message: &Pieces, piece: &Piece, reading: usize, words: &Gram<'_>) -> bool {
+        let (letters, count) = piece.head();
+        if count == 1 {
+            return self.add(leet::read_byte(letters as u8, reading), words) && self.count <= words.letters_max;
         }
-        (self.count <= words.letters_max).then_some(self)
+        message.letters(piece).all(|letter| self.add(leet::read_byte(letter, reading), words))
+            && self.count <= words.letters_max
+    }
+
+    /// Adds a letter; returns whether any word begins so, as far as its first letters tell.
+    #[inline]
+    fn add(&mut self, letter: u8, words: &Gram<'_>) -> bool {
+        let had = self.count;
+        self.push(letter);
+        let is_start = had != self.count && (self.count == STARTS[0] || self.count == STARTS[1]);
+        !is_start || words.knows(start_key(self.letters, self.count))
+    }
+
+    /// With more letters, one by one.
+    fn with(mut self, mut letters: impl Iterator<Item = u8>, words: &Gram<'_>) -> Option<WordKey> {
+        (letters.all(|letter| self.add(letter, words)) && self.count <= words.letters_max).then_some(self)
     }
 }
 
@@ -155,7 +174,7 @@ pub(crate) fn symbols_needed(pack: &Pack<'_>) -> Symbols {
 
 /// Appends every candidate in the message to `candidates`. `places` is scratch.
 pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
-    search_words(pack, message, candidates);
+    search_words(pack, message, places, candidates);
     let [_, _, one, two, four, ..] = &pack.grams;
     search_windows::<1>(one, message, places, candidates);
     search_windows::<2>(two, message, places, candidates);
@@ -163,57 +182,80 @@ pub(crate) fn search(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, c
 }
 
 /// Every word that pieces may make, whole and by its first letters.
-fn search_words(pack: &Pack<'_>, message: &Pieces, candidates: &mut Vec<Candidate>) {
+fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candidates: &mut Vec<Candidate>) {
     let (words, prefixes) = (&pack.grams[WORD], &pack.grams[PREFIX]);
-    if words.filter.is_empty() && prefixes.filter.is_empty() {
-        return;
+    if !words.filter.is_empty() {
+        let found = message.pieces_known(words.filter, places);
+        for &first in &places[..found] {
+            let first = first as usize;
+            if message.stands_alone(first) {
+                words.probe(message.key(&message.pieces[first]), |entries| begin(message, first, entries, candidates));
+            } else {
+                search_joined(pack, message, first, candidates);
+            }
+        }
     }
-    let (has_words, has_glued) = (!words.filter.is_empty(), words.flags & HAS_GLUED != 0);
-    for (first, piece) in message.pieces.iter().enumerate() {
-        let stands_alone = message.stands_alone(first);
-        if has_words && stands_alone {
-            // A word of one piece.
-            words.probe(message.key(piece), |entries| begin(message, first, entries, candidates));
-        } else if has_words {
-            search_joined(words, message, first, candidates);
-        }
-        if has_glued {
-            search_glued(words, message, first, candidates);
-        }
-        if !prefixes.filter.is_empty() {
-            let is_whole = stands_alone && !Pieces::is_of_signs(piece);
+    if words.flags & HAS_GLUED != 0 {
+        (0..message.pieces.len()).for_each(|first| search_glued(words, message, first, candidates));
+    }
+    if !prefixes.filter.is_empty() {
+        let found = message.beginnings_known(prefixes, places);
+        for &first in &places[..found] {
+            let first = first as usize;
+            let piece = &message.pieces[first];
+            let is_whole = message.stands_alone(first) && !Pieces::is_of_signs(piece);
             let (letters, count) = if is_whole { piece.head() } else { first_letters(message, first) };
             prefixes.probe_prefixes(letters, count, |entries| begin(message, first, entries, candidates));
         }
     }
 }
 
-/// The words that piece `first` and those joined to it make, letters among digits and signs in all readings.
-fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+/// The words that piece `first` and those joined to it make.
+fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let words = &pack.grams[WORD];
+    let mut key = WordKey::default();
+    for piece in message.word_from(first) {
+        if !Pieces::is_of_letters(piece) {
+            return search_mixed(pack, message, first, candidates);
+        }
+        let Some(longer) = key.with_piece(message, piece, words) else { return };
+        key = longer;
+        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
+    }
+}
+
+/// The same where there are digits or signs among them: letters among these in all readings.
+#[inline(never)]
+fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
+    let words = &pack.grams[WORD];
     let mut plain = Some(WordKey::default());
-    let mut readings = [None; leet::READINGS];
+    // Those readings that may still be words, one bit each.
+    let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
     let mut mixture = message.mixture(first);
+    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
-        if mixture.is_mixed() {
-            for (reading, key) in readings.iter_mut().enumerate() {
-                // Built beside the plain key, once there is a mixture: from the start for each length, they would
-                // cost its square.
-                let from = if was_mixed { first + count - 1 } else { first };
-                let before = if was_mixed { *key } else { Some(WordKey::default()) };
-                let pieces = &message.pieces[from..first + count];
-                let letters = pieces.iter().flat_map(|piece| message.letters(piece));
-                *key = before.and_then(|key| key.with(letters.map(|letter| leet::read_byte(letter, reading)), words));
+        if mixture.is_mixed() && (alive != 0 || !was_mixed) {
+            // Built beside the plain key, once there is a mixture: from the start for each length, they would cost its
+            // square.
+            let from = if was_mixed { first + count - 1 } else { first };
+            alive = if was_mixed { alive } else { (1 << leet::READINGS) - 1 };
+            let were_alive = alive;
+            let is_alive = |reading: usize| were_alive >> reading & 1 == 1;
+            for (reading, key) in readings.iter_mut().enumerate().filter(|&(reading, _)| is_alive(reading)) {
+                let mut pieces = message.pieces[from..first + count].iter();
+                if !pieces.all(|piece| key.add_read(message, piece, reading, words)) {
+                    alive &= !(1 << reading);
+                }
             }
-            if count > 1 && message.ends_token(first + count) {
-                for (number, reading) in readings.iter().enumerate() {
-                    let key = reading.map(WordKey::key);
+            if alive != 0 && count > 1 && message.ends_token(first + count) {
+                let is_alive = |reading: usize| alive >> reading & 1 == 1;
+                for (number, key) in readings.iter().enumerate().filter(|&(number, _)| is_alive(number)) {
                     // Most readings of most words are the same.
-                    if let Some(key) = key
-                        && readings[..number].iter().all(|other| other.map(WordKey::key) != Some(key))
-                    {
-                        words.probe(key, |entries| begin(message, first, entries, candidates));
+                    let is_same = |other: usize| is_alive(other) && readings[other].key() == key.key();
+                    if !(0..number).any(is_same) {
+                        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
                     }
                 }
             }
@@ -221,14 +263,11 @@ fn search_joined(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &
         if !Pieces::is_of_signs(piece) {
             plain = plain.and_then(|key| key.with_piece(message, piece, words));
             if let Some(key) = plain {
-                words.probe(key.key(), |entries| begin(message, first, entries, candidates));
+                words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
-        if plain.is_none()
-            && readings.iter().all(Option::is_none)
-            && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX)
-        {
+        if plain.is_none() && alive == 0 && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
             return;
         }
     }
@@ -276,10 +315,9 @@ fn begin<'p>(
     entries: impl Iterator<Item = &'p EntryRecord>,
     candidates: &mut Vec<Candidate>,
 ) {
-    let beside = message.beside(first);
-    let mut plain_words = None;
+    let mut beside = None;
     for entry in entries {
-        if entry.neighbour != 0 && beside.rules_out(entry.neighbour) {
+        if entry.neighbour != 0 && beside.get_or_insert_with(|| message.beside(first)).rules_out(entry.neighbour) {
             continue;
         }
         let before = usize::from(entry.offset);
@@ -287,7 +325,7 @@ fn begin<'p>(
             |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
         let by_pieces = first.checked_sub(before);
         by_pieces.into_iter().for_each(&mut candidate);
-        if before > 0 && before > *plain_words.get_or_insert_with(|| message.plain_words_before(first)) {
+        if before > 0 && !message.are_plain_words(first, before) {
             // The words before it may themselves be in pieces, or all of them spaced out.
             let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
             by_words.into_iter().for_each(&mut candidate);
@@ -297,6 +335,40 @@ fn begin<'p>(
             if run != first && Some(run) != by_pieces && Some(run) != by_words {
                 candidate(run);
             }
+        }
+    }
+}
+
+/// The same for pieces that may be one word: the words before that of the key may be of such pieces too, one for each
+/// letter, or parted by other signs than spaces.
+fn begin_joined<'p>(
+    pack: &Pack<'_>,
+    message: &Pieces,
+    first: usize,
+    entries: impl Iterator<Item = &'p EntryRecord> + Clone,
+    candidates: &mut Vec<Candidate>,
+) {
+    begin(message, first, entries.clone(), candidates);
+    let run = message.run_start(first);
+    let token = message.words_back(first, 0).filter(|&piece| piece != first);
+    if run == first && token.is_none() {
+        return;
+    }
+    for entry in entries.filter(|entry| entry.offset > 0) {
+        let pattern = &pack.patterns[entry.pattern as usize];
+        if pattern.folds & Evidence::SEPARATOR.0 == 0 {
+            continue;
+        }
+        let mut joints = 0;
+        let before = Letters::new(pack.spelling(pattern)).take_while(|letter| {
+            joints += u16::from(letter.joint);
+            joints < entry.offset
+        });
+        let by_letters = first.checked_sub(before.map(|letter| letter.run as usize).sum());
+        let by_letters = by_letters.filter(|&piece| piece >= run);
+        let by_token = token.filter(|&piece| Some(piece) != by_letters);
+        for piece in by_letters.into_iter().chain(by_token) {
+            candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
         }
     }
 }
@@ -403,6 +475,14 @@ impl Gram<'_> {
         }
     }
 
+    /// Whether the first letters of a word may make a key: a few of them tell.
+    #[inline]
+    pub(crate) fn may_begin(&self, letters: u64) -> bool {
+        let lengths = self.flags >> PREFIX_LENGTHS;
+        let is_key = |length: u32| (lengths >> length & 1 == 1) && self.knows(letters & ((1 << (8 * length)) - 1));
+        (1..STARTS[0]).any(is_key) || lengths >> STARTS[0] != 0 && self.knows(start_key(letters, STARTS[0]))
+    }
+
     /// The same for each key that the first letters of a word make.
     #[inline]
     fn probe_prefixes<'g>(&'g self, letters: u64, count: u32, mut found: impl FnMut(Entries<'g>)) {
@@ -427,6 +507,7 @@ impl Gram<'_> {
 }
 
 /// The entries of a key, out of those of its bucket.
+#[derive(Clone)]
 struct Entries<'p> {
     key: u64,
     rest: core::slice::Iter<'p, EntryRecord>,

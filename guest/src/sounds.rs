@@ -57,18 +57,32 @@ pub(crate) fn letters(syllable: u16) -> &'static [u8] {
     &rest[..rest.iter().position(|&byte| byte == b'\n').unwrap_or(0)]
 }
 
-/// The syllable of these letters.
-fn syllable(letters_of: &[u8]) -> Option<u16> {
-    let (mut low, mut high) = (0, SYLLABLES_COUNT as u16);
-    while low < high {
-        let middle = low.midpoint(high);
-        match letters(middle).cmp(letters_of) {
-            core::cmp::Ordering::Equal => return Some(middle),
-            core::cmp::Ordering::Less => low = middle + 1,
-            core::cmp::Ordering::Greater => high = middle,
+/// The letters of each syllable as one number, which is greater the later it is in their order.
+static KEYS: [u64; SYLLABLES_COUNT] = {
+    let mut keys = [0; SYLLABLES_COUNT];
+    let mut line = 0;
+    while line < SYLLABLES_COUNT {
+        let (bytes, mut at) = (SYLLABLES.as_bytes(), LINES[line] as usize);
+        let mut shift = u64::BITS;
+        while bytes[at] != b'\n' {
+            shift -= 8;
+            keys[line] |= (bytes[at] as u64) << shift;
+            at += 1;
         }
+        line += 1;
     }
-    None
+    keys
+};
+
+/// The number of letters as in [`KEYS`]: of the first eight.
+fn key(letters: &[u8]) -> u64 {
+    letters.iter().take(8).enumerate().fold(0, |key, (at, &letter)| key | u64::from(letter) << (56 - 8 * at))
+}
+
+/// The syllable of so many letters of a [`key`].
+fn syllable(key: u64, letters: usize) -> Option<u16> {
+    let key = key & u64::MAX << (u64::BITS as usize - 8 * letters);
+    KEYS.binary_search(&key).ok().map(|line| line as u16)
 }
 
 /// The syllable of a Han character by a table of them.
@@ -112,7 +126,9 @@ impl Sounds {
                 at += length;
             } else if is_latin(class) {
                 at = self.read_latin(text, at, &mut gap);
-            } else if let Some(end) = self.read_bopomofo(text, at, &mut gap) {
+            } else if matches!(code, 0x3105..=0x3129)
+                && let Some(end) = self.read_bopomofo(text, at, &mut gap)
+            {
                 at = end;
             } else {
                 if class == SEPARATOR {
@@ -170,9 +186,10 @@ impl Sounds {
         let mut read = 0;
         let known = (self.syllables.len(), *gap);
         while is_short && read < count {
+            let rest = key(&run[read..count]);
             let longest = (1..=SYLLABLE_LETTERS_MAX.min(count - read))
                 .rev()
-                .find_map(|length| Some((syllable(&run[read..read + length])?, length)));
+                .find_map(|length| Some((syllable(rest, length)?, length)));
             let Some((syllable, length)) = longest else { break };
             let from = if read == 0 { start } else { ends[read - 1] };
             self.push(syllable, from, ends[read + length - 1], false, gap);
@@ -193,7 +210,7 @@ impl Sounds {
         let mut at = start;
         let mut take = |of: &'static str, from: u32| {
             let (code, length) = decode(&text[at..]);
-            let found = of.split(' ').nth(code.checked_sub(from)? as usize)?;
+            let found = of.split(' ').nth(code.checked_sub(from).filter(|_| code <= 0x3129)? as usize)?;
             at += length;
             Some(found)
         };
@@ -202,7 +219,7 @@ impl Sounds {
         let ending = take(FINALS, 0x311A).unwrap_or("");
         let mut spelled = [0; 8];
         let letters = spell_bopomofo(initial, medial, ending, &mut spelled)?;
-        let syllable = syllable(letters)?;
+        let syllable = syllable(key(letters), letters.len())?;
         self.push(syllable, start, at, false, gap);
         Some(at)
     }

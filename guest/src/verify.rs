@@ -2,6 +2,8 @@
 //! the pattern, by which folds, and whether words begin and end where they must. The search may
 //! over-match; this may not.
 
+use core::cell::OnceCell;
+
 use crate::fold::{self, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
 use crate::glue;
 use crate::leet;
@@ -16,11 +18,14 @@ use crate::{Evidence, Span};
 const JOINT_CHARACTERS_MAX: u32 = 16;
 /// Words of so many letters are not looked for in compounds.
 const SHORT_WORD_LETTERS: u32 = 2;
-/// From so many letters on, two in three may be digits and signs; of fewer, every other one.
+/// From so many letters on, so many digits and signs may stand for letters for each that is plain; of fewer, one.
 const LEET_LONG_LETTERS: u32 = 9;
+const LEET_LONG_TIMES: u32 = 4;
 /// The same of a term with all variants from so many letters on, if so many are plain.
 const LEET_LETTERS_MIN: u32 = 5;
 const LEET_PLAIN_MIN: u32 = 2;
+/// Of a word of so many letters with a sign among them, which no code or number has.
+const LEET_SIGNS_TIMES: u32 = 6;
 /// A word with a letter masked has more than so many others.
 const MASKED_LETTERS_MIN: u32 = 3;
 /// Of so many letters that show one may be masked.
@@ -29,6 +34,8 @@ const MASKED_SHARE: u32 = 2;
 const SPACED_LETTERS_MIN: u32 = 5;
 /// if so many single letters are around it.
 const SPACED_TEXT_LETTERS_MIN: u32 = 8;
+/// Longest number between them, in digits.
+const NUMBER_DIGITS_MAX: u32 = 12;
 /// So many repeats of a letter are looked through for where a word may begin among them.
 const REPEATS_MAX: usize = 64;
 /// How many letters of a run are tried as the first of a literal, which does not skip repeats.
@@ -92,7 +99,12 @@ pub(crate) fn verify(
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?
     } else {
-        read_folded(spelling, pattern, text, start)?
+        let glance = if spelling[0] < 0x80 {
+            read_ascii(spelling, pattern, text, start)
+        } else {
+            read_han(spelling, text, start)
+        };
+        glance.unwrap_or_else(|| read_folded(spelling, pattern, text, start))?
     };
     if reading.evidence.0 & !pattern.folds != 0 {
         return Err(Dropped::Folds(Evidence(reading.evidence.0 & !pattern.folds)));
@@ -193,6 +205,8 @@ struct Reading {
     /// A clause ends between two letters.
     has_clause_end: bool,
     letters: u32,
+    /// Whether the text is spaced out as a whole, once that was asked.
+    in_spaced_text: OnceCell<bool>,
 }
 
 impl Reading {
@@ -206,11 +220,174 @@ impl Reading {
             spaced_out: false,
             has_clause_end: false,
             letters: 0,
+            in_spaced_text: OnceCell::new(),
         }
     }
 }
 
+/// Whether a character of ASCII parts letters, and stands for none.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parts {
+    Not,
+    Space,
+    Sign,
+}
+
+static ASCII_PARTS: [Parts; 256] = {
+    let mut parts = [Parts::Not; 256];
+    let mut byte = 0;
+    while byte < 0x80 {
+        let ascii = byte as u8;
+        if fold::ascii_symbol(ascii) == SEPARATOR && !leet::is_ascii_sign(ascii) {
+            let is_space = ascii.is_ascii_whitespace() || ascii == b'\x0B';
+            parts[byte] = if is_space { Parts::Space } else { Parts::Sign };
+        }
+        byte += 1;
+    }
+    parts
+};
+
+/// Reads a pattern of ASCII where nothing but its letters, digits and signs for them, and separators of ASCII stand, as
+/// [`read_folded`] would, at a fraction of its cost. `None` where anything else stands: what is drawn out or masked.
+#[inline(never)]
+fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
+    let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
+    let mut reading = Reading::new(start);
+    let (mut word, mut gap) = (Word::default(), GapRead::default());
+    let (mut before, mut byte_before, mut joint) = (0, 0u8, false);
+    let mut leet = Leet::default();
+    let mut at = start;
+    for (number, &wanted) in spelling.iter().enumerate() {
+        if wanted == b' ' {
+            joint = true;
+            continue;
+        }
+        if !is_plain_byte(wanted) {
+            return None;
+        }
+        let byte = loop {
+            let &byte = text.get(at)?;
+            if byte.eq_ignore_ascii_case(&wanted) {
+                break byte;
+            }
+            if byte.is_ascii_alphabetic() {
+                let is_other = wanted.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&before);
+                return is_other.then_some(Err(Dropped::Letters));
+            }
+            if leet::ascii_stands_for(byte, wanted) {
+                leet.add(byte.into());
+                reading.evidence = reading.evidence.with(Evidence::LEET);
+                break byte;
+            }
+            let is_space = match ASCII_PARTS[usize::from(byte)] {
+                Parts::Space => true,
+                Parts::Sign => false,
+                Parts::Not => return None,
+            };
+            // Before the wanted letter, as often as it is wanted, no sign masks it.
+            let is_there = || {
+                let wanted_run = spelling[number..].iter().take_while(|&&letter| letter == wanted).count();
+                let is_letter = |at: usize| text.get(at).is_some_and(|there| there.eq_ignore_ascii_case(&wanted));
+                let is_sign = |at: usize| text[at] != b'\'' && ASCII_PARTS[usize::from(text[at])] == Parts::Sign;
+                (0..wanted_run).all(|more| is_letter(at + 1 + 2 * more) && is_sign(at + 2 * more))
+            };
+            let may_mask = may_be_masked && !joint && !is_space && byte != b'\'';
+            if at == start || may_mask && !is_there() {
+                return None;
+            }
+            gap.characters += 1;
+            gap.has_space |= is_space;
+            at += 1;
+        };
+        if joint {
+            let joint_max = if pattern.adds & Evidence::MISSPELT.0 == 0 { JOINT_CHARACTERS_MAX } else { 1 };
+            if !(1..=joint_max).contains(&gap.characters) {
+                return None;
+            }
+            if let Err(dropped) = word.end(&mut reading) {
+                return Some(Err(dropped));
+            }
+        } else if gap.characters > 0 {
+            if gap.characters > GAP_CHARACTERS_MAX {
+                return Some(Err(Dropped::Gap));
+            }
+            // What is itself a fold mostly has no other.
+            if pattern.adds != 0 && pattern.folds & Evidence::SEPARATOR.0 == 0 {
+                return Some(Err(Dropped::Letters));
+            }
+            reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
+            if !(byte.is_ascii_digit() && byte_before.is_ascii_digit()) {
+                word.gap(gap.has_space);
+            }
+        }
+        if byte.is_ascii_digit() && byte == wanted {
+            word.end_piece();
+        } else {
+            word.piece_letters += u32::from(joint || gap.characters > 0 || wanted != before);
+        }
+        reading.letters += 1;
+        reading.last = at;
+        at += 1;
+        (gap, before, byte_before, joint) = (GapRead::default(), wanted, byte, false);
+    }
+    // The last letter may go on.
+    if joint
+        || text
+            .get(at)
+            .is_some_and(|&byte| byte >= 0x80 || byte.eq_ignore_ascii_case(&before) || symbol(byte.into()) == IGNORABLE)
+    {
+        return None;
+    }
+    reading.end = at;
+    leet.plain = reading.letters - leet.digits - leet.signs;
+    if leet.is_none(may_be_masked) {
+        return Some(Err(Dropped::PlainLetters));
+    }
+    Some(word.end(&mut reading).map(|()| reading))
+}
+
+/// The same for a pattern of Han where nothing but Han stands. `None` also where a variant of a character does.
+#[inline(never)]
+fn read_han(spelling: &[u8], text: &[u8], start: usize) -> Option<Result<Reading, Dropped>> {
+    let mut reading = Reading::new(start);
+    let mut before = IGNORABLE;
+    for wanted in spelling.chunks(3) {
+        let there = han(&text[reading.end..]);
+        let wanted = han(wanted)?;
+        let there = there?;
+        if there != wanted {
+            let (class, wanted_class) = (symbol(there), symbol(wanted));
+            let is_other = class > SEPARATOR && class != wanted_class && class != before;
+            return is_other.then_some(Err(Dropped::Letters));
+        }
+        before = symbol(there);
+        reading.letters += 1;
+        reading.last = reading.end;
+        reading.end += 3;
+    }
+    // The last character may go on.
+    if let rest @ [_, ..] = &text[reading.end..] {
+        let class = symbol(decode(rest).0);
+        if class == before || class == IGNORABLE {
+            return None;
+        }
+    }
+    Some(Ok(reading))
+}
+
+/// The Han character at the start, if it is one of those that most text is made of.
+fn han(text: &[u8]) -> Option<u32> {
+    match text.first_chunk() {
+        Some(&[a @ 0xE4..=0xE9, b @ 0x80..=0xBF, c @ 0x80..=0xBF]) => {
+            let code = u32::from(a & 0xF) << 12 | u32::from(b & 0x3F) << 6 | u32::from(c & 0x3F);
+            (code >= 0x4E00).then_some(code)
+        }
+        _ => None,
+    }
+}
+
 /// Reads letter by letter, folding.
+#[inline(never)]
 fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Result<Reading, Dropped> {
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
@@ -224,7 +401,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     let mut skipped = Evidence::default();
     let mut previous_script = None;
     // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
-    let (mut plain_letters, mut leet_letters) = (0, 0);
+    let mut leet = Leet::default();
     let mut only_look_alikes = true;
     let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
     let mut masked_letters = 0;
@@ -305,6 +482,8 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         }
         if script == Script::Unspaced {
             word.piece_letters = 0;
+        } else if script == Script::Digit && !evidence.contains(Evidence::LEET) {
+            word.end_piece();
         } else if advances || run == 0 || gap.characters > 0 {
             word.piece_letters += 1;
         }
@@ -314,9 +493,9 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             has_long_run |= run > 2;
         }
         if evidence.contains(Evidence::LEET) {
-            leet_letters += 1;
+            leet.add(code);
         } else {
-            plain_letters += 1;
+            leet.plain += 1;
         }
         only_look_alikes &= evidence.contains(Evidence::LOOK_ALIKE);
         reading.evidence = reading.evidence.with(evidence);
@@ -330,11 +509,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if next.is_some() || run < current.run {
         return Err(Dropped::Letters);
     }
-    let count = leet_letters + plain_letters;
-    let is_long =
-        count >= LEET_LONG_LETTERS || may_be_masked && count >= LEET_LETTERS_MIN && plain_letters >= LEET_PLAIN_MIN;
-    let leet_max = if is_long { 2 * plain_letters } else { plain_letters };
-    if leet_letters > leet_max {
+    if leet.is_none(may_be_masked) {
         return Err(Dropped::PlainLetters);
     }
     if only_look_alikes {
@@ -343,13 +518,46 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if repeated_letters == 1 && !has_long_run {
         return Err(Dropped::Doubled);
     }
-    if masked_letters > 0 && (plain_letters <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > plain_letters) {
+    if masked_letters > 0 && (leet.plain <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > leet.plain) {
         return Err(Dropped::Masked);
     }
     word.end(&mut reading)?;
     reading.end = end_of_character(text, reading.end);
-    reading.letters = plain_letters + leet_letters;
+    reading.letters = leet.plain + leet.digits + leet.signs;
     Ok(reading)
+}
+
+/// How many digits and signs stand for letters, and how many letters are plain.
+#[derive(Default)]
+struct Leet {
+    digits: u32,
+    signs: u32,
+    plain: u32,
+}
+
+impl Leet {
+    fn add(&mut self, code: u32) {
+        if script(code) == Script::Digit {
+            self.digits += 1;
+        } else {
+            self.signs += 1;
+        }
+    }
+
+    /// Whether there are too few plain letters for it to be a word.
+    fn is_none(&self, has_all_variants: bool) -> bool {
+        let Leet { digits, signs, plain } = *self;
+        let count = digits + signs + plain;
+        let times = if count >= LEET_LETTERS_MIN && signs > 0 {
+            LEET_SIGNS_TIMES
+        } else if count >= LEET_LONG_LETTERS || has_all_variants && count >= LEET_LETTERS_MIN && plain >= LEET_PLAIN_MIN
+        {
+            LEET_LONG_TIMES
+        } else {
+            1
+        };
+        digits + signs > times * plain
+    }
 }
 
 /// Whether a letter that stands twice may end one word and begin the next. Of Han a doubled one is one word more
@@ -411,6 +619,11 @@ impl Word {
     fn gap(&mut self, has_space: bool) {
         self.has_gap = true;
         self.has_space |= has_space;
+        self.end_piece();
+    }
+
+    /// Ends a piece; digits in a row are no longer one for being several.
+    fn end_piece(&mut self) {
         self.has_long_piece |= self.piece_letters > 1;
         self.piece_letters = 0;
     }
@@ -544,6 +757,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
         return !joins(before, code, reading);
     }
     if reading.letters <= SHORT_WORD_LETTERS
+        && script(code) != Script::Unspaced
         && let Some((joiner, at)) = decode_before(text, reading.start)
         && is_joiner(joiner)
         && letter_before(text, at, 0).is_some()
@@ -557,7 +771,7 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
             let goes_on = || letter_before(text, at, GAP_CHARACTERS_MAX).is_some_and(|(_, at)| is_single(at));
             !is_single(at) || is_word(before) && !goes_on()
         })
-        || is_in_spaced_text(text, reading)
+        || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
 }
 
 /// Whether a word may end where the reading does.
@@ -567,6 +781,7 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
         return !joins(code, after, reading);
     }
     if reading.letters <= SHORT_WORD_LETTERS
+        && script(code) != Script::Unspaced
         && let rest @ [_, ..] = &text[reading.end..]
         && let (joiner, length) = decode(rest)
         && is_joiner(joiner)
@@ -580,7 +795,7 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
             let goes_on = || letter_after(text, end, GAP_CHARACTERS_MAX).is_some_and(|(_, end)| is_single(end));
             !is_single(end) || is_word(after) && !goes_on()
         })
-        || is_in_spaced_text(text, reading)
+        || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
 }
 
 /// Whether a letter is a word by itself, in one language or another: `I`, `a`, `à`, `e`, `y`, `и`.
@@ -596,22 +811,62 @@ fn is_in_spaced_text(text: &[u8], reading: &Reading) -> bool {
     if reading.letters < SPACED_LETTERS_MIN {
         return false;
     }
+    let (mut before, mut after) = (reading.start, reading.end);
     let mut around = 0;
-    let mut at = reading.start;
     while around < SPACED_TEXT_LETTERS_MIN
-        && let Some((_, start)) = letter_before(text, at, GAP_CHARACTERS_MAX)
-        && letter_before(text, start, 0).is_none()
+        && let Some(start) = single_before(text, before)
     {
-        (around, at) = (around + 1, start);
+        (around, before) = (around + 1, start);
     }
-    at = reading.end;
     while around < SPACED_TEXT_LETTERS_MIN
-        && let Some((_, end)) = letter_after(text, at, GAP_CHARACTERS_MAX)
-        && letter_after(text, end, 0).is_none()
+        && let Some(end) = single_after(text, after)
     {
-        (around, at) = (around + 1, end);
+        (around, after) = (around + 1, end);
     }
     around == SPACED_TEXT_LETTERS_MIN
+}
+
+/// Where the letter before `end` starts, if it stands by itself.
+fn single_before(text: &[u8], end: usize) -> Option<usize> {
+    // Most stand between two spaces.
+    if let Some(&[before, letter, space]) = text[..end].last_chunk()
+        && is_single_in_ascii(before, letter, space)
+    {
+        return Some(end - 2);
+    }
+    let (mut code, mut start) = letter_before(text, end, GAP_CHARACTERS_MAX)?;
+    // Numbers stand as they are in a text that is spaced out.
+    for _ in 0..NUMBER_DIGITS_MAX {
+        match letter_before(text, start, 0) {
+            None => return Some(start),
+            Some(before) if script(code) == Script::Digit => (code, start) = before,
+            Some(_) => return None,
+        }
+    }
+    None
+}
+
+/// Where the letter after `start` ends, if it stands by itself.
+fn single_after(text: &[u8], start: usize) -> Option<usize> {
+    if let Some(&[space, letter, after]) = text[start..].first_chunk()
+        && is_single_in_ascii(space, letter, after)
+    {
+        return Some(start + 2);
+    }
+    let (mut code, mut end) = letter_after(text, start, GAP_CHARACTERS_MAX)?;
+    for _ in 0..NUMBER_DIGITS_MAX {
+        match letter_after(text, end, 0) {
+            None => return Some(end),
+            Some(after) if script(code) == Script::Digit => (code, end) = after,
+            Some(_) => return None,
+        }
+    }
+    None
+}
+
+fn is_single_in_ascii(before: u8, letter: u8, after: u8) -> bool {
+    let parts = |byte: u8| ASCII_PARTS[usize::from(byte)] != Parts::Not;
+    letter.is_ascii_alphanumeric() && parts(before) && parts(after)
 }
 
 /// Signs that make two short words one: `db@example`, `Kung-Fu`.
@@ -630,10 +885,19 @@ fn joins(before: u32, after: u32, reading: &Reading) -> bool {
     }
 }
 
+/// The character before `end` and where it starts; most are of ASCII.
+#[inline]
+fn character_before(text: &[u8], end: usize) -> Option<(u32, usize)> {
+    match text[..end].last() {
+        Some(&ascii @ 0..0x80) => Some((ascii.into(), end - 1)),
+        _ => decode_before(text, end),
+    }
+}
+
 /// The letter before `end` with at most `separators_max` separators between, and where it starts.
 pub(crate) fn letter_before(text: &[u8], mut end: usize, separators_max: u32) -> Option<(u32, usize)> {
     let mut separators = 0;
-    while let Some((code, at)) = decode_before(text, end) {
+    while let Some((code, at)) = character_before(text, end) {
         match symbol(code) {
             IGNORABLE => {}
             SEPARATOR if separators == separators_max => return None,

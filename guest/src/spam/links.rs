@@ -5,8 +5,11 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use wide::i8x16;
+
 use super::{Signal, SignalSet};
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, decode, decode_before, letter, script, symbol};
+use crate::lanes::eight_bytes;
 use crate::{Evidence, Span};
 
 /// Longest host, in bytes, as DNS has it. Of a longer one, the end.
@@ -326,25 +329,40 @@ struct Dot {
 
 /// The next dot at or after `at` that may be one of a host.
 fn next_dot(text: &[u8], mut at: usize) -> Option<Dot> {
-    const MAY_BEGIN: [bool; 256] = {
-        let mut table = [false; 256];
-        let begins = [b'.', b'[', b'(', b'd', b'D', 0xE2, 0xE3, 0xE7, 0xEF];
-        let mut i = 0;
-        while i < begins.len() {
-            table[begins[i] as usize] = true;
-            i += 1;
+    while at < text.len() {
+        let mut signs = signs(text, at);
+        while signs != 0 {
+            let sign = at + signs.trailing_zeros() as usize;
+            signs &= signs - 1;
+            if is_likely(text, sign)
+                && let Some(dot) = dot_sign(text, sign)
+            {
+                return Some(dot);
+            }
         }
-        table
-    };
-    loop {
-        at += text.get(at..)?.iter().position(|&byte| MAY_BEGIN[usize::from(byte)])?;
-        if is_likely(text, at)
-            && let Some(dot) = dot_sign(text, at)
-        {
-            return Some(dot);
-        }
-        at += 1;
+        at += LANE;
     }
+    None
+}
+
+/// Bytes that are looked at together.
+const LANE: usize = 16;
+
+/// Bits of the bytes from `at` on that a dot may begin with, the first byte in the lowest bit.
+#[inline]
+fn signs(text: &[u8], at: usize) -> u32 {
+    let bytes: i8x16 = match text[at..].first_chunk::<LANE>() {
+        Some(lane) => bytemuck::cast(*lane),
+        None => bytemuck::cast([eight_bytes(text, at), eight_bytes(text, at + 8)]),
+    };
+    let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte.cast_signed()));
+    let spaces = is(b' ').to_bitmask() << 1 | u32::from(at == 0 || text[at - 1] == b' ');
+    let words = (bytes | i8x16::splat(0x20)).simd_eq(i8x16::splat(b'd'.cast_signed())).to_bitmask() & spaces;
+    let mut others = is(b'.') | is(b'[') | is(b'(');
+    if bytes.to_bitmask() != 0 {
+        others |= is(0xE2) | is(0xE3) | is(0xE7) | is(0xEF);
+    }
+    (others.to_bitmask() | words) & 0xFFFF
 }
 
 /// Whether a sign may be the dot of a host by its neighbours. Most are full stops, and letters of other words.

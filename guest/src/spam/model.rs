@@ -29,7 +29,7 @@ use core::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::links::LinkFinder;
-use super::read::{Feature, read};
+use super::read::{Feature, Weighed, read};
 use super::{Confidence, SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::fold_table_hash;
@@ -80,7 +80,9 @@ pub struct Model<'m> {
     scale: [i32; ANSWERS],
     offset: [i32; ANSWERS],
     signals: [[i16; ANSWERS]; Signal::SLOTS],
-    slots: [&'m [u8]; ANSWERS],
+    /// Slots of the first answer and of the second.
+    unwanted: &'m [u8; 1 << SLOT_BITS[0]],
+    fraud: &'m [u8; 1 << SLOT_BITS[1]],
 }
 
 /// What a model is made of, to write one. All in the units of the format.
@@ -180,17 +182,17 @@ impl<'m> Model<'m> {
         if bytes[16..24] != fold_table_hash().to_le_bytes() {
             return Err(ModelError("it was trained with another fold table"));
         }
-        if bytes.len() != MODEL_BYTES {
+        let slots = bytes[HEADER_BYTES..].split_first_chunk();
+        let Some((unwanted, Ok(fraud))) = slots.map(|(unwanted, rest)| (unwanted, rest.try_into())) else {
             return Err(ModelError("it is too short or too long"));
-        }
-        let slots = bytes[HEADER_BYTES..].split_at(1 << SLOT_BITS[0]).into();
+        };
         let pair = |at: usize| [i32::from_le_bytes(four(at)), i32::from_le_bytes(four(at + 4))];
         let mut signals = [[0; ANSWERS]; Signal::SLOTS];
         for (signal, weights) in bytes[SIGNALS_AT..].chunks_exact(4).zip(&mut signals) {
             *weights = [i16::from_le_bytes([signal[0], signal[1]]), i16::from_le_bytes([signal[2], signal[3]])];
         }
         let (bias, scale, offset) = (pair(32), pair(40), pair(48));
-        Ok(Model { bytes, bias, scale, offset, signals, slots })
+        Ok(Model { bytes, bias, scale, offset, signals, unwanted, fraud })
     }
 
     /// The bytes it was read from.
@@ -209,37 +211,39 @@ impl<'m> Model<'m> {
     /// The same, the signals of the links being known.
     pub(crate) fn judge(&self, text: &[u8], sender: &[u8], links: SignalSet) -> Confidence {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
-        let unwanted = self.answer::<0>(text, sender, links);
+        let unwanted = self.answer(0, self.unwanted, text, sender, links);
         if unwanted < KINDS_MIN {
             return Confidence { advertising: unwanted as u16, fraud: 0 };
         }
-        let fraud = (unwanted * self.answer::<1>(text, sender, links) + 500) / 1000;
+        let fraud = (unwanted * self.answer(1, self.fraud, text, sender, links) + 500) / 1000;
         Confidence { advertising: (unwanted - fraud) as u16, fraud: fraud as u16 }
     }
 
     /// One answer, in per mille.
-    fn answer<const ANSWER: usize>(&self, text: &[u8], sender: &[u8], links: SignalSet) -> u32 {
-        let (mut sums, mut counts) = ([0i32; 2], [0u32; 2]);
-        let slots = self.slots[ANSWER];
-        let weight = |hash: u32| i32::from(slots[(hash >> (32 - SLOT_BITS[ANSWER])) as usize].cast_signed());
-        let signals = read::<false>(text, sender, links, |feature| {
-            let (group, hash) = match feature {
-                Feature::Gram(hash, _) => (0, hash),
-                Feature::Word(hash, _) | Feature::Shape(hash, _) => (1, hash),
-                Feature::Signal(_) => return,
-            };
-            sums[group] += weight(hash);
-            counts[group] += 1;
-        });
+    fn answer<const N: usize>(
+        &self,
+        answer: usize,
+        slots: &[u8; N],
+        text: &[u8],
+        sender: &[u8],
+        links: SignalSet,
+    ) -> u32 {
+        let weigh = |feature| match feature {
+            Feature::Gram(hash, _) | Feature::Word(hash, _) | Feature::Shape(hash, _) => {
+                slots[(hash >> (32 - N.ilog2())) as usize].cast_signed().into()
+            }
+            Feature::Signal(_) => 0,
+        };
+        let Weighed { sums, counts, signals } = read::<false>(text, sender, links, weigh);
         if counts[0] < GRAMS_MIN && !signals.is_reachable() {
             return 0;
         }
-        let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][ANSWER])).sum();
+        let signals: i32 = signals.iter().map(|signal| i32::from(self.signals[signal as usize][answer])).sum();
         let sum = shared(sums[0].into(), counts[0], 0)
             + shared(sums[1].into(), counts[1], 1)
             + i64::from(signals)
-            + i64::from(self.bias[ANSWER]);
-        logistic(((sum * i64::from(self.scale[ANSWER])) >> 16) + i64::from(self.offset[ANSWER]))
+            + i64::from(self.bias[answer]);
+        logistic(((sum * i64::from(self.scale[answer])) >> 16) + i64::from(self.offset[answer]))
     }
 
     /// The features that say most, for and against, the weightiest first, no more than `most`. Allocates:
@@ -249,15 +253,17 @@ impl<'m> Model<'m> {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
         let signals = LinkFinder::default().find(text, |_| {});
         let mut found: [Vec<(Span, i64)>; 2] = [Vec::new(), Vec::new()];
-        let signals = read::<true>(text, sender, signals, |feature| {
+        let weigh = |feature| {
             let (group, hash, span) = match feature {
                 Feature::Gram(hash, span) => (0, hash, span),
                 Feature::Word(hash, span) | Feature::Shape(hash, span) => (1, hash, span),
-                Feature::Signal(_) => return,
+                Feature::Signal(_) => return 0,
             };
-            let weight = self.slots[0][(hash >> (32 - SLOT_BITS[0])) as usize].cast_signed();
+            let weight = self.unwanted[(hash >> (32 - SLOT_BITS[0])) as usize].cast_signed();
             found[group].push((whole_letters(text, span), weight.into()));
-        });
+            0
+        };
+        let signals = read::<true>(text, sender, signals, weigh).signals;
         let grams: Vec<(Span, i64)> = (0..2)
             .flat_map(|group| {
                 let count = found[group].len() as u32;

@@ -30,8 +30,10 @@ const AFTER_DIGITS: Symbol = DIGITS + 10;
 const L: Symbol = letter_class(b'l');
 const I: Symbol = letter_class(b'i');
 /// Stand in the place of letters; what real letters have these classes is rare enough.
-const NUMBER: Symbol = 0xFF00;
-const MONEY: Symbol = 0xFF20;
+const NUMBER: u8 = 0x40;
+const MONEY: u8 = 0x60;
+/// Before what a letter outside of the alphabet gives in a window of letters.
+const OTHER_LETTER: u8 = 0x80;
 
 /// Letters that digits stand for.
 const OF_DIGIT: [Symbol; 10] = [
@@ -47,23 +49,37 @@ const OF_DIGIT: [Symbol; 10] = [
     letter_class(b'g'),
 ];
 
-/// Multipliers of hashes: of four letters, a word, a shape.
-const FOUR_LETTERS: u64 = 0x9FB2_1C65_1E98_DF25;
-const WORD: u64 = 0xD6E8_FEB8_6659_FD93;
-const SHAPE: u64 = 0xC2B2_AE3D_27D4_EB4F;
+/// Multipliers of hashes: of four letters, a word, a number, a shape, two and three Han characters.
+const FOUR_LETTERS: u32 = 0x9E37_79B1;
+const WORD: u32 = 0x85EB_CA6B;
+const NUMBER_WORD: u32 = 0xC2B2_AE3D;
+const SHAPE: u32 = 0x27D4_EB2F;
+const TWO_WIDE: u64 = 0xA076_1D64_78BD_642F;
+const THREE_WIDE: u64 = 0xE703_7ED1_A0B4_28DB;
 
 /// Parts of a shape: letters in a row by their case, digits by how many they are; signs are themselves.
-const SHAPE_SMALL: u64 = 1;
-const SHAPE_DIGITS: u64 = 16;
+const SMALL_LETTERS: u32 = 1;
+const CAPITALS: u32 = 2;
+const CAPITAL_FIRST: u32 = 3;
+const MIXED: u32 = 4;
+const SHAPE_DIGITS: u32 = 16;
+/// The bit that small ASCII letters have and capitals have not.
+const SMALL: u8 = 0x20;
 
 #[inline]
-fn add_to_word(word: u64, class: Symbol) -> u64 {
-    word.rotate_left(5) ^ u64::from(class)
+fn add_to_word(word: u32, class: u8) -> u32 {
+    word.wrapping_add(class.into()).wrapping_mul(WORD)
 }
 
 #[inline]
-fn add_to_shape(shape: u64, part: u64) -> u64 {
-    shape.rotate_left(7) ^ part
+fn add_to_shape(shape: u32, part: u32) -> u32 {
+    (shape ^ part).wrapping_mul(SHAPE)
+}
+
+/// What stands for a class in a window of letters.
+#[inline]
+fn narrow(class: Symbol) -> u8 {
+    if class < AFTER_DIGITS { class as u8 } else { class as u8 | OTHER_LETTER }
 }
 
 const fn letter_class(letter: u8) -> Symbol {
@@ -72,28 +88,49 @@ const fn letter_class(letter: u8) -> Symbol {
 
 /// Calls `each` with all features of a message: grams as they come, then signals. The text beyond
 /// [`SPAM_BYTES_MAX`] is not read. Returns the signals.
-pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, each: impl FnMut(Feature)) -> SignalSet {
+pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, mut each: impl FnMut(Feature)) -> SignalSet {
     let text = &text[..text.len().min(SPAM_BYTES_MAX)];
     let signals = links.find(text, |_| {});
-    read::<true>(text, sender, signals, each)
+    let weigh = |feature| {
+        each(feature);
+        0
+    };
+    let signals = read::<true>(text, sender, signals, weigh).signals;
+    signals.iter().for_each(|signal| each(Feature::Signal(signal)));
+    signals
 }
 
-/// The same, the signals of its links being known. Where grams are is told only with `SPANS`: it costs.
+/// What a text comes to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Weighed {
+    /// Sums of the weights of grams, and of words and shapes; and how many there are.
+    pub(crate) sums: [i32; 2],
+    pub(crate) counts: [u32; 2],
+    pub(crate) signals: SignalSet,
+}
+
+const GRAMS: usize = 0;
+const WORDS: usize = 1;
+
+/// The same, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
+/// grams are is told only with `SPANS`: it costs.
 #[inline]
 pub(crate) fn read<const SPANS: bool>(
     text: &[u8],
     sender: &[u8],
     links: SignalSet,
-    each: impl FnMut(Feature),
-) -> SignalSet {
+    weigh: impl FnMut(Feature) -> i32,
+) -> Weighed {
     let mut reader = Reader::<_, SPANS> {
-        each,
+        weigh,
+        weighed: Weighed { signals: links, ..Weighed::default() },
         window: 0,
         starts: [0; 4],
+        wide: 0,
         word: 0,
         word_start: 0,
         word_letters: 0,
-        word_capitals: 0,
+        word_small: false,
         word_kinds: 0,
         is_apart: false,
         shape: 0,
@@ -108,7 +145,6 @@ pub(crate) fn read<const SPANS: bool>(
         number_lead: [0; 2],
         money_end: 0,
         is_money: false,
-        signals: links,
     };
     reader.text(text);
     reader.finish(sender)
@@ -127,21 +163,25 @@ const KIND_OTHER: u8 = 2;
 const KIND_STYLED: u8 = 4;
 
 struct Reader<F, const SPANS: bool> {
-    each: F,
-    /// Classes of the last four letters, and where they are.
-    window: u64,
+    weigh: F,
+    weighed: Weighed,
+    /// What stands for the classes of the last four letters, a byte each, and where they are.
+    window: u32,
     starts: [u32; 4],
+    /// Classes of the last three characters of a script without spaces and of what stood between, two bytes each.
+    wide: u64,
     /// Hash of the word being read.
-    word: u64,
+    word: u32,
     word_start: u32,
     word_letters: u32,
-    word_capitals: u32,
+    /// It has small letters, or what has no case.
+    word_small: bool,
     word_kinds: u8,
     /// The word being read is made of single letters apart.
     is_apart: bool,
     /// Hash of the shape since the last space, 0 after one; its last part, of which many in a row are one.
-    shape: u64,
-    shape_last: u64,
+    shape: u32,
+    shape_last: u32,
     shape_start: u32,
     touching: Touching,
     words: u32,
@@ -154,7 +194,27 @@ struct Reader<F, const SPANS: bool> {
     /// Where the last sign of a currency ended, 0 before the first; whether the number before is an amount.
     money_end: usize,
     is_money: bool,
-    signals: SignalSet,
+}
+
+/// ASCII letters in a row, read.
+struct Run {
+    end: usize,
+    window: u32,
+    word: u32,
+    letters: u32,
+    sum: i32,
+    /// What it is for a shape.
+    case: u32,
+}
+
+/// What letters are for a shape, that are not all small.
+fn case(letters: &[u8]) -> u32 {
+    let is_small = |byte: &u8| byte & SMALL != 0;
+    match letters {
+        [first, rest @ ..] if !is_small(first) && !rest.is_empty() && rest.iter().all(is_small) => CAPITAL_FIRST,
+        _ if letters.iter().any(is_small) => MIXED,
+        _ => CAPITALS,
+    }
 }
 
 /// The class of an ASCII letter, `l` being `i`; 0 for all other bytes.
@@ -170,9 +230,9 @@ const ASCII_LETTERS: [u8; 256] = {
     table
 };
 
-impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
+impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     fn text(&mut self, text: &[u8]) {
-        let mut at = 0;
+        let mut at = self.plain_words(text, 0);
         while at < text.len() {
             let byte = text[at];
             if ASCII_LETTERS[usize::from(byte)] != 0 {
@@ -182,7 +242,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             if byte == b' ' {
                 self.touching = Touching::Nothing;
                 self.end_shape(at);
-                at += 1;
+                at = self.plain_words(text, at + 1);
                 continue;
             }
             let (code, length, class) = if byte < 0x80 {
@@ -200,7 +260,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
                 IGNORABLE => {
                     let is_usual = is_mark(code) || code == 0x200D;
                     if self.touching == Touching::Letter && !is_usual {
-                        self.signals.insert(Signal::Invisible);
+                        self.weighed.signals.insert(Signal::Invisible);
                     }
                 }
                 _ if code >= 0x2E80 => self.wide(start, code, class),
@@ -211,56 +271,111 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         self.end_shape(text.len());
     }
 
-    /// ASCII letters in a row, which most text is made of. Returns where they end.
+    /// Words of ASCII letters from the start of one on, with nothing but a space or a usual sign between, which most
+    /// text is made of. Returns where they end: within or after a word.
     #[inline]
-    fn ascii_letters(&mut self, text: &[u8], mut at: usize) -> usize {
-        let start = at;
-        let mut previous = if self.touching == Touching::Letter {
-            self.window as u8
-        } else {
-            self.begin_word(text, at + 1, at);
-            0
+    fn plain_words(&mut self, text: &[u8], mut at: usize) -> usize {
+        let is_letter = |at: usize| text.get(at).is_some_and(|&byte| ASCII_LETTERS[usize::from(byte)] != 0);
+        if !is_letter(at) || self.word_letters == 1 || self.is_apart {
+            return at;
+        }
+        self.end_word();
+        let (mut window, mut grams, mut sums) = (self.window, 0, [0; 2]);
+        let (mut words, mut shouted) = (0, 0);
+        let run = loop {
+            let start = at;
+            if SPANS {
+                (self.word_start, self.shape_start) = (start as u32, start as u32);
+            }
+            let run = self.run(text, start, window, 0, 0);
+            window = run.window;
+            grams += run.letters;
+            sums[GRAMS] += run.sum;
+            at = run.end;
+            let mut shape = add_to_shape(0, run.case);
+            match text.get(at) {
+                Some(b' ') => {}
+                Some(&sign @ (b'.' | b',' | b'?')) if text.get(at + 1) == Some(&b' ') => {
+                    shape = add_to_shape(shape, sign.into());
+                    at += 1;
+                }
+                _ => break run,
+            }
+            // A letter alone may belong to the next ones.
+            if !is_letter(at + 1) || run.letters == 1 && !is_letter(at + 2) {
+                break run;
+            }
+            sums[WORDS] += self.weigh_word(run.word) + self.weigh_shape(shape, at);
+            words += 1;
+            shouted += u32::from(run.case == CAPITALS && run.letters >= 2);
+            at += 1;
         };
         self.touching = Touching::Letter;
+        self.window = window;
+        (self.word, self.word_letters, self.word_kinds) = (run.word, run.letters, KIND_ASCII);
+        self.word_small = run.case != CAPITALS;
+        (self.shape, self.shape_last) = (add_to_shape(0, run.case), run.case);
+        self.weighed.sums[GRAMS] += sums[GRAMS];
+        self.weighed.sums[WORDS] += sums[WORDS];
+        self.weighed.counts[GRAMS] += grams;
+        self.weighed.counts[WORDS] += 2 * words;
+        self.words += words;
+        self.shouted += shouted;
+        run.end
+    }
+
+    /// ASCII letters in a row. Returns where they end.
+    fn ascii_letters(&mut self, text: &[u8], start: usize) -> usize {
+        let previous = if self.touching == Touching::Letter {
+            self.window as u8
+        } else {
+            self.begin_word(text, start + 1, start);
+            0
+        };
+        let run = self.run(text, start, self.window, self.word, previous);
+        (self.window, self.word) = (run.window, run.word);
+        self.touching = Touching::Letter;
         self.word_kinds |= KIND_ASCII;
-        let (mut window, mut word, mut letters, mut small) = (self.window, self.word, 0, 0);
-        let first = text[at];
-        while let Some(&byte) = text.get(at) {
+        self.word_letters += run.letters;
+        self.weighed.sums[GRAMS] += run.sum;
+        self.weighed.counts[GRAMS] += run.letters;
+        self.word_small |= run.case != CAPITALS;
+        self.add_shape(start, run.case);
+        run.end
+    }
+
+    /// Reads ASCII letters in a row. Of the same letter many times, one counts.
+    #[inline(always)]
+    fn run(&mut self, text: &[u8], start: usize, mut window: u32, mut word: u32, mut previous: u8) -> Run {
+        let (mut at, mut sum, mut doubled) = (start, 0, 0);
+        // Bits that all letters have.
+        let mut all = 0xFF;
+        for &byte in &text[start..] {
             let class = ASCII_LETTERS[usize::from(byte)];
             if class == 0 {
                 break;
             }
-            if class != previous {
+            all &= byte;
+            if class == previous {
+                doubled += 1;
+            } else {
                 previous = class;
-                window = window << 16 | u64::from(class);
-                word = add_to_word(word, class.into());
-                letters += 1;
-                small += u32::from(byte >> 5 & 1);
+                window = window << 8 | u32::from(class);
+                word = add_to_word(word, class);
                 if SPANS {
                     self.starts = [self.starts[1], self.starts[2], self.starts[3], at as u32];
                 }
-                self.gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
+                sum += self.weigh_gram(window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
             }
             at += 1;
         }
-        (self.window, self.word) = (window, word);
-        self.word_letters += letters;
-        self.word_capitals += letters - small;
-        // Small letters, capitals, one capital before small letters, or mixed.
-        let is_capital = first & 0x20 == 0;
-        let case = match (is_capital, small) {
-            (false, small) if small == letters => 0,
-            (true, 0) => 1,
-            (true, small) if small + 1 == letters => 2,
-            _ => 3,
-        };
-        self.add_shape(start, SHAPE_SMALL + case);
-        at
+        let case = if all & SMALL != 0 { SMALL_LETTERS } else { case(&text[start..at]) };
+        Run { end: at, window, word, letters: (at - start) as u32 - doubled, sum, case }
     }
 
     /// Adds to the shape since the last space.
     #[inline]
-    fn add_shape(&mut self, start: usize, part: u64) {
+    fn add_shape(&mut self, start: usize, part: u32) {
         if SPANS && self.shape == 0 {
             self.shape_start = start as u32;
         }
@@ -273,19 +388,24 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     #[inline]
     fn end_shape(&mut self, end: usize) {
         if self.shape != 0 {
-            let hash = self.shape.wrapping_mul(SHAPE);
-            (self.each)(Feature::Shape((hash >> 32) as u32, Span { start: self.shape_start, end: end as u32 }));
+            self.weighed.sums[WORDS] += self.weigh_shape(self.shape, end);
+            self.weighed.counts[WORDS] += 1;
             (self.shape, self.shape_last) = (0, 0);
         }
+    }
+
+    #[inline]
+    fn weigh_shape(&mut self, shape: u32, end: usize) -> i32 {
+        (self.weigh)(Feature::Shape(shape, Span { start: self.shape_start, end: end as u32 }))
     }
 
     /// A letter of a script with words, not ASCII.
     fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
         let class = if class == L { I } else { class };
-        self.add_shape(start, SHAPE_SMALL);
+        self.add_shape(start, SMALL_LETTERS);
         if self.touching != Touching::Letter {
             self.begin_word(text, end, start);
-        } else if self.window as Symbol == class {
+        } else if self.window as u8 == narrow(class) {
             return;
         }
         self.word_kinds |= match code {
@@ -300,24 +420,31 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
     #[inline]
     fn add_letter(&mut self, start: usize, class: Symbol) {
         self.touching = Touching::Letter;
-        self.word = add_to_word(self.word, class);
+        self.word = add_to_word(self.word, narrow(class));
         self.word_letters += 1;
-        self.push(start, class);
+        self.word_small = true;
+        self.push(start, narrow(class));
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
     }
 
     /// Moves the window on.
     #[inline]
-    fn push(&mut self, start: usize, class: Symbol) {
-        self.window = self.window << 16 | u64::from(class);
+    fn push(&mut self, start: usize, narrow: u8) {
+        self.window = self.window << 8 | u32::from(narrow);
         if SPANS {
             self.starts = [self.starts[1], self.starts[2], self.starts[3], start as u32];
         }
     }
 
     #[inline]
-    fn gram(&mut self, hash: u64, start: u32) {
-        (self.each)(Feature::Gram((hash >> 32) as u32, Span { start, end: self.starts[3] + 1 }));
+    fn gram(&mut self, hash: u32, start: u32) {
+        self.weighed.sums[GRAMS] += self.weigh_gram(hash, start);
+        self.weighed.counts[GRAMS] += 1;
+    }
+
+    #[inline]
+    fn weigh_gram(&mut self, hash: u32, start: u32) -> i32 {
+        (self.weigh)(Feature::Gram(hash, Span { start, end: self.starts[3] + 1 }))
     }
 
     /// A letter after something else: the word goes on if it is made of single letters.
@@ -330,7 +457,7 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         if (self.word_letters == 1 || self.is_apart) && stands_alone(text, end) {
             self.is_apart = true;
             if self.word_letters >= 4 {
-                self.signals.insert(Signal::Apart);
+                self.weighed.signals.insert(Signal::Apart);
             }
             return;
         }
@@ -344,20 +471,25 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             return;
         }
         self.words += 1;
-        self.shouted += u32::from(self.word_letters >= 2 && self.word_capitals >= self.word_letters);
+        self.shouted += u32::from(self.word_letters >= 2 && !self.word_small);
         if self.word_kinds & KIND_STYLED != 0 || self.word_kinds == KIND_ASCII | KIND_OTHER {
-            self.signals.insert(Signal::Disguised);
+            self.weighed.signals.insert(Signal::Disguised);
         }
         self.word_gram(self.word);
-        (self.word_letters, self.word_capitals, self.word_kinds, self.is_apart) = (0, 0, 0, false);
+        (self.word_letters, self.word_small, self.word_kinds, self.is_apart) = (0, false, 0, false);
     }
 
     /// A word, or a number. Pairs of words were tried and told no more than the letters across them.
     #[inline]
-    fn word_gram(&mut self, word: u64) {
-        let hash = word.wrapping_mul(WORD);
-        (self.each)(Feature::Word((hash >> 32) as u32, Span { start: self.word_start, end: self.starts[3] + 1 }));
+    fn word_gram(&mut self, word: u32) {
+        self.weighed.sums[WORDS] += self.weigh_word(word);
+        self.weighed.counts[WORDS] += 1;
         self.word = 0;
+    }
+
+    #[inline]
+    fn weigh_word(&mut self, word: u32) -> i32 {
+        (self.weigh)(Feature::Word(word, Span { start: self.word_start, end: self.starts[3] + 1 }))
     }
 
     /// A letter of a script without spaces.
@@ -366,21 +498,26 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         if self.touching == Touching::Number {
             // 元 and 万 after a number are money, 折 is a discount.
             match code {
-                0x5143 | 0x5757 => self.signals.insert(Signal::Money),
-                0x4E07 => self.signals.insert(Signal::MoneyLarge),
-                0x6298 => self.signals.insert(Signal::Percent),
+                0x5143 | 0x5757 => self.weighed.signals.insert(Signal::Money),
+                0x4E07 => self.weighed.signals.insert(Signal::MoneyLarge),
+                0x6298 => self.weighed.signals.insert(Signal::Percent),
                 _ => {}
             }
         }
         // 微 and what sounds like it after 加, with a handle behind: checked by its weights, too.
-        if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.window as Symbol == symbol(0x52A0) {
-            self.signals.insert(Signal::Contact);
+        if matches!(code, 0x5FAE | 0x8587 | 0x5A01 | 0x5FB5) && self.wide as Symbol == symbol(0x52A0) {
+            self.weighed.signals.insert(Signal::Contact);
+        }
+        if self.touching != Touching::Nothing {
+            self.wide = self.wide << 16 | u64::from(self.window as u8);
         }
         self.touching = Touching::Nothing;
         self.end_shape(start);
-        self.push(start, class);
-        self.gram((self.window & 0xFFFF_FFFF).wrapping_mul(0xA076_1D64_78BD_642F), self.starts[2]);
-        self.gram((self.window & 0xFFFF_FFFF_FFFF).wrapping_mul(0xE703_7ED1_A0B4_28DB), self.starts[1]);
+        self.push(start, class as u8 | OTHER_LETTER);
+        self.wide = self.wide << 16 | u64::from(class);
+        let hash = |characters: u64, multiplier| (characters.wrapping_mul(multiplier) >> 32) as u32;
+        self.gram(hash(self.wide & 0xFFFF_FFFF, TWO_WIDE), self.starts[2]);
+        self.gram(hash(self.wide & 0xFFFF_FFFF_FFFF, THREE_WIDE), self.starts[1]);
     }
 
     /// Digits in a row. Returns where they end.
@@ -401,18 +538,18 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             }
             at += length;
         }
-        self.add_shape(start, SHAPE_DIGITS + count.min(12) as u64);
+        self.add_shape(start, SHAPE_DIGITS + count.min(12) as u32);
         let after_letter = self.touching == Touching::Letter;
         if count <= 2 && (after_letter || is_letter_at(text, at)) {
             if after_letter && is_letter_at(text, at) {
-                self.signals.insert(Signal::Leet);
+                self.weighed.signals.insert(Signal::Leet);
             }
             if !after_letter {
                 self.begin_word(text, at, start);
             }
             for &digit in &lead[..count] {
                 let class = OF_DIGIT[usize::from(digit - DIGITS)];
-                if self.touching != Touching::Letter || self.window as Symbol != class {
+                if self.touching != Touching::Letter || self.window as u8 != narrow(class) {
                     self.add_letter(start, class);
                 }
             }
@@ -432,31 +569,30 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         }
         let digits = self.number_digits;
         if (9..=15).contains(&digits) {
-            self.signals.insert(Signal::Phone);
+            self.weighed.signals.insert(Signal::Phone);
             let is_premium = self.number_lead[0] == DIGITS && matches!(self.number_lead[1] - DIGITS, 8 | 9);
             if is_premium {
-                self.signals.insert(Signal::PhonePremium);
+                self.weighed.signals.insert(Signal::PhonePremium);
             }
         } else if (5..=6).contains(&count) && !continues {
-            self.signals.insert(Signal::ShortCode);
+            self.weighed.signals.insert(Signal::ShortCode);
         }
         self.is_money = start - self.money_end <= 1 && self.money_end > 0 || continues && self.is_money;
         if self.is_money {
-            self.signals.insert(Signal::Money);
+            self.weighed.signals.insert(Signal::Money);
             if digits >= 4 {
-                self.signals.insert(Signal::MoneyLarge);
+                self.weighed.signals.insert(Signal::MoneyLarge);
             }
         }
         self.number_end = end;
         self.touching = Touching::Number;
-        let shape = NUMBER + count.min(12) as Symbol;
+        let shape = NUMBER + count.min(12) as u8;
         self.push(start, shape);
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
         self.word_start = start as u32;
-        let [first, second] = lead.map(u64::from);
+        let [first, second] = lead.map(u32::from);
         self.words += 1;
-        let number = u64::from(shape) << 16 | first << 8 | second;
-        self.word_gram(number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        self.word_gram((u32::from(shape) << 16 | first << 8 | second).wrapping_mul(NUMBER_WORD));
     }
 
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
@@ -475,9 +611,9 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
             _ => 0,
         };
         if letter != 0 && self.touching == Touching::Letter && is_letter_at(text, end) {
-            self.signals.insert(Signal::Leet);
+            self.weighed.signals.insert(Signal::Leet);
             let class = letter_class(letter);
-            if self.window as Symbol != class {
+            if self.window as u8 != narrow(class) {
                 self.add_letter(start, class);
             }
             return;
@@ -489,8 +625,8 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
                 self.end_word();
                 self.push(start, MONEY);
             }
-            '%' | '％' if self.touching == Touching::Number => self.signals.insert(Signal::Percent),
-            '【' => self.signals.insert(Signal::Signature),
+            '%' | '％' if self.touching == Touching::Number => self.weighed.signals.insert(Signal::Percent),
+            '【' => self.weighed.signals.insert(Signal::Signature),
             _ => {}
         }
         if self.touching == Touching::Number && !matches!(sign, '.' | ',' | '-' | '(' | ')') {
@@ -499,23 +635,20 @@ impl<F: FnMut(Feature), const SPANS: bool> Reader<F, SPANS> {
         self.touching = Touching::Nothing;
     }
 
-    fn finish(mut self, sender: &[u8]) -> SignalSet {
+    fn finish(mut self, sender: &[u8]) -> Weighed {
         if self.exclaims > 0 {
-            self.signals.insert(Signal::Exclaims);
+            self.weighed.signals.insert(Signal::Exclaims);
         }
         if self.exclaims > 2 {
-            self.signals.insert(Signal::ExclaimsMuch);
+            self.weighed.signals.insert(Signal::ExclaimsMuch);
         }
         if self.shouted >= 3 && self.shouted * 3 >= self.words {
-            self.signals.insert(Signal::Shouting);
+            self.weighed.signals.insert(Signal::Shouting);
         }
         if let Some(signal) = Signal::of_sender(sender) {
-            self.signals.insert(signal);
+            self.weighed.signals.insert(signal);
         }
-        for signal in self.signals.iter() {
-            (self.each)(Feature::Signal(signal));
-        }
-        self.signals
+        self.weighed
     }
 }
 

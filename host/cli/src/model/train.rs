@@ -21,11 +21,22 @@ pub(crate) struct Settings {
     pub(crate) made: f64,
     pub(crate) prose: f64,
     pub(crate) signal_value: f64,
+    /// How much more a rare slot says than a common one: the power of the logarithm of how rare it is.
+    pub(crate) rareness: f64,
 }
 
 impl Settings {
     pub(crate) fn new(seed: u64) -> Settings {
-        Settings { seed, cost: 2.0, ham_cost: 2.0, disguised: 0.5, made: 0.03, prose: 0.1, signal_value: 0.15 }
+        Settings {
+            seed,
+            cost: 0.3,
+            ham_cost: 2.0,
+            disguised: 0.5,
+            made: 0.03,
+            prose: 0.1,
+            signal_value: 0.15,
+            rareness: 1.5,
+        }
     }
 }
 
@@ -35,6 +46,9 @@ const ANSWERS: usize = 2;
 const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.
 const BIAS_VALUE: f64 = 1.0;
+/// Value of the feature that made messages have and no other. Half of them are unwanted, as half of no traffic is: the
+/// feature takes that up, and is left out of the model.
+const MADE_VALUE: f64 = 0.5;
 
 /// A message as numbers: slots with their values, then signals, then the bias.
 #[derive(Clone, Debug)]
@@ -42,14 +56,14 @@ struct Row {
     values: Vec<(u32, f32)>,
     weight: f64,
     label: Label,
-    square: f64,
+    is_made: bool,
 }
 
 /// Reads an example as the filter will.
-fn row(text: &str, sender: &str, label: Label, weight: f64, settings: &Settings, links: &mut LinkFinder) -> Row {
+fn row(text: &str, example: &Example, weight: f64, settings: &Settings, links: &mut LinkFinder) -> Row {
     let mut slots: [Vec<u32>; 2] = Default::default();
     let mut signals = Vec::new();
-    features(text.as_bytes(), sender.as_bytes(), links, |feature| match feature {
+    features(text.as_bytes(), example.sender.as_bytes(), links, |feature| match feature {
         Feature::Gram(hash, _) => slots[0].push(hash >> (32 - SLOT_BITS[0])),
         Feature::Word(hash, _) | Feature::Shape(hash, _) => slots[1].push(hash >> (32 - SLOT_BITS[0])),
         Feature::Signal(signal) => signals.push(signal as u32),
@@ -61,7 +75,7 @@ fn row(text: &str, sender: &str, label: Label, weight: f64, settings: &Settings,
     }
     values.extend(signals.iter().map(|signal| (SLOTS as u32 + signal, settings.signal_value as f32)));
     values.push(((SLOTS + Signal::SLOTS) as u32, BIAS_VALUE as f32));
-    let mut row = Row { values, weight, label, square: 0.0 };
+    let mut row = Row { values, weight, label: example.label, is_made: example.is_made };
     row.merge();
     row
 }
@@ -75,7 +89,6 @@ impl Row {
             first.1 += if same { next.1 } else { 0.0 };
             same
         });
-        self.square = self.values.iter().map(|&(_, value)| f64::from(value).powi(2)).sum();
     }
 
     /// The row as an answer with fewer slots sees it.
@@ -93,17 +106,48 @@ impl Row {
     }
 }
 
+/// How fast each weight moves, by how rare its slot is among rows of these costs: the square of what its values would
+/// be multiplied by. On the whole, rows stay as large as they are.
+fn paces(rows: &[(&Row, f64)], settings: &Settings, answer: usize) -> Vec<f64> {
+    let slots = 1 << SLOT_BITS[answer];
+    let (mut known, mut squares) = (vec![0.0; slots], vec![0.0; slots]);
+    for (row, cost) in rows {
+        for &(slot, value) in row.values.iter().take_while(|(slot, _)| (*slot as usize) < slots) {
+            known[slot as usize] += cost;
+            squares[slot as usize] += cost * f64::from(value).powi(2);
+        }
+    }
+    let all: f64 = rows.iter().map(|(_, cost)| cost).sum();
+    let mut paces: Vec<f64> =
+        known.iter().map(|known| ((all + 1.0) / (known + 1.0)).ln().max(0.0).powf(2.0 * settings.rareness)).collect();
+    let after: f64 = squares.iter().zip(&paces).map(|(square, pace)| square * pace).sum();
+    let factor = squares.iter().sum::<f64>() / after.max(1e-9);
+    paces.iter_mut().for_each(|pace| *pace *= factor);
+    paces.resize(slots + Signal::SLOTS + 1, 1.0);
+    paces
+}
+
 /// Learns one answer.
 fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
     let wanted = SIDES[answer];
-    let mut weights = vec![0.0; (1 << SLOT_BITS[answer]) + Signal::SLOTS + 1];
-    let mut order: Vec<(usize, f64, f64)> = rows
+    let with_cost = |row: &Row| {
+        let side = if wanted(row.label)? { 1.0 } else { -1.0 };
+        Some((side, row.weight * if side < 0.0 { settings.ham_cost } else { 1.0 }))
+    };
+    let costs: Vec<(&Row, f64)> = rows.iter().filter_map(|row| Some((*row, with_cost(row)?.1))).collect();
+    let paces = paces(&costs, settings, answer);
+    let mut weights = vec![0.0; paces.len()];
+    let mut made = 0.0;
+    // By row: its place, its side, and what stands beside the square of its values.
+    let mut order: Vec<(usize, f64, f64, f64)> = rows
         .iter()
         .enumerate()
         .filter_map(|(at, row)| {
-            let side = if wanted(row.label)? { 1.0 } else { -1.0 };
-            let cost = settings.cost * row.weight * if side < 0.0 { settings.ham_cost } else { 1.0 };
-            Some((at, side, 0.5 / cost))
+            let (side, cost) = with_cost(row)?;
+            let square: f64 =
+                row.values.iter().map(|&(slot, value)| f64::from(value).powi(2) * paces[slot as usize]).sum();
+            let square = square + if row.is_made { MADE_VALUE.powi(2) } else { 0.0 };
+            Some((at, side, 0.5 / (settings.cost * cost), square))
         })
         .collect();
     let mut alphas = vec![0.0; rows.len()];
@@ -112,16 +156,18 @@ fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
         for place in (1..order.len()).rev() {
             order.swap(place, random.below(place + 1));
         }
-        for &(at, side, diagonal) in &order {
+        for &(at, side, diagonal, square) in &order {
             let row = &rows[at];
+            let made_value = if row.is_made { MADE_VALUE } else { 0.0 };
             let sum: f64 = row.values.iter().map(|&(slot, value)| weights[slot as usize] * f64::from(value)).sum();
-            let gradient = side * sum - 1.0 + alphas[at] * diagonal;
-            let alpha = (alphas[at] - gradient / (row.square + diagonal)).max(0.0);
+            let gradient = side * (sum + made * made_value) - 1.0 + alphas[at] * diagonal;
+            let alpha = (alphas[at] - gradient / (square + diagonal)).max(0.0);
             let step = (alpha - alphas[at]) * side;
             if step != 0.0 {
                 for &(slot, value) in &row.values {
-                    weights[slot as usize] += step * f64::from(value);
+                    weights[slot as usize] += step * f64::from(value) * paces[slot as usize];
                 }
+                made += step * made_value;
                 alphas[at] = alpha;
             }
         }
@@ -238,7 +284,7 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
         };
         let fold = fold_of(example.campaign.rotate_left(17), CALIBRATION_FOLDS);
         let mut add = |text: &str, weight, is_plain| {
-            let row = row(text, &example.sender, example.label, weight, settings, &mut links);
+            let row = row(text, example, weight, settings, &mut links);
             for (answer, rows) in rows.iter_mut().enumerate() {
                 if SIDES[answer](example.label).is_some() {
                     rows.push((row.for_answer(answer), fold, is_plain));

@@ -40,18 +40,19 @@ impl fmt::Debug for PackImage {
 
 impl PackImage {
     pub(crate) fn new(bytes: PackBytes) -> Result<PackImage, LoadError> {
-        PackImage::shared(Arc::new(bytes))
+        Pack::decode(&bytes)?;
+        Ok(PackImage::compiled(Arc::new(bytes)))
     }
 
-    /// A pack of bytes that others have too.
-    pub(crate) fn shared(bytes: Arc<PackBytes>) -> Result<PackImage, LoadError> {
-        Pack::decode(&bytes)?;
-        Ok(PackImage { bytes, mapped: Arc::default() })
+    /// A pack that was compiled here a moment ago. Whoever gets its bytes from elsewhere checks them, and so does the
+    /// filter when it starts.
+    pub(crate) fn compiled(bytes: Arc<PackBytes>) -> PackImage {
+        PackImage { bytes, mapped: Arc::default() }
     }
 
     /// Checks a pack and makes it ready to be mapped behind `pages` of a filter, both at once.
     pub(crate) fn mapped(bytes: PackBytes, engine: &Engine, pages: u64) -> Result<PackImage, LoadError> {
-        let image = PackImage { bytes: Arc::new(bytes), mapped: Arc::default() };
+        let image = PackImage::compiled(Arc::new(bytes));
         let (module, checked) = thread::scope(|scope| {
             let module = scope.spawn(|| image.memory_module(engine, pages));
             let checked = Pack::decode(&image.bytes).map(|_| ());
@@ -68,10 +69,10 @@ impl PackImage {
     /// The pack, to look terms and categories up in. Costs a look at its header.
     ///
     /// # Panics
-    /// Never: the bytes were decoded when the image was made.
+    /// Never: the bytes were decoded when the image was made, or come from the compiler.
     #[must_use]
     pub fn pack(&self) -> Pack<'_> {
-        Pack::decode_layout(&self.bytes).expect("decoded when the image was made")
+        Pack::decode_layout(&self.bytes).expect("decoded when the image was made, or just compiled")
     }
 
     /// The bytes of the pack.

@@ -293,7 +293,7 @@ fn answer(cache: &Path, out: &mut (impl Write + Send)) -> Result<(), Stopped> {
             }
         });
         let test = || {
-            let compiled = Compiled { pack: PackImage::shared(pack)?, policy: own_policy, warnings };
+            let compiled = Compiled { pack: PackImage::compiled(pack), policy: own_policy, warnings };
             let module = find_module(&runtime, &content, &default_module, &[])?;
             admission.test_compiled(&runtime, &content, compiled, terms, &policy, module)
         };

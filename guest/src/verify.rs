@@ -25,7 +25,7 @@ const LEET_LONG_TIMES: u32 = 4;
 const LEET_LETTERS_MIN: u32 = 5;
 const LEET_PLAIN_MIN: u32 = 2;
 /// Of a word of so many letters with a sign among them, which no code or number has.
-const LEET_SIGNS_TIMES: u32 = 6;
+const LEET_SIGNS_TIMES: u32 = 8;
 /// A word with a letter masked has more than so many others.
 const MASKED_LETTERS_MIN: u32 = 3;
 /// Of so many letters that show one may be masked.

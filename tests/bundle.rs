@@ -13,12 +13,12 @@ use minisign::KeyPair;
 use tamis_guest::compile::PolicySource;
 use tamis_guest::{Action, Field, Message};
 use tamis_host::bundle::{
-    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, Refusal,
-    SelfTest, Snoozed, Source, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
+    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, PartKind,
+    Refusal, Rollout, SelfTest, Snoozed, Source, Tried, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
 };
 use tamis_host::log::{Log, LogClass, LogConfig, export};
-use tamis_host::{Breakers, Defaults, LoadError, Metrics, Trip};
-use tamis_tests::{blocking_parts, module, pack_of, runtime};
+use tamis_host::{Breakers, Defaults, Filter, LoadError, Metrics, Trip};
+use tamis_tests::{blocking_parts, module, module_with, pack_of, runtime};
 
 const TAXONOMY: &str = r#"
 format = 1
@@ -45,6 +45,10 @@ on_failure = "hold"
 /// When the bundles of these tests are made, in seconds since 1970.
 const THEN: u64 = 1_795_000_000;
 const DAY: u64 = 24 * 3600;
+
+fn unix_s(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).expect("after 1970").as_secs()
+}
 
 fn now() -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(THEN + 60)
@@ -88,7 +92,8 @@ struct Host {
     lists: KeyPair,
     module: KeyPair,
     state: PathBuf,
-    updater: Updater,
+    /// `None` while another has its folder, or before it is needed again.
+    running: Option<Updater>,
 }
 
 fn trust(lists: &KeyPair, module: &KeyPair) -> Trust {
@@ -112,28 +117,43 @@ impl Host {
         let state = std::env::temp_dir().join(format!("tamis-bundle-{}-{number}", std::process::id()));
         let [lists, module] = [(); 2].map(|()| KeyPair::generate_unencrypted_keypair().expect("random numbers"));
         let updater = Host::start(&state, &lists, &module);
-        let mut host = Host { lists, module, state, updater };
+        let mut host = Host { lists, module, state, running: Some(updater) };
         host.accepts(&sign(build(10, "zorkblat"), &host.lists));
         host
     }
 
-    fn start(state: &std::path::Path, lists: &KeyPair, module: &KeyPair) -> Updater {
+    fn config(state: &std::path::Path, lists: &KeyPair, module: &KeyPair) -> UpdaterConfig {
         let mut admission = Admission::default();
         // A machine full of other tests is slow, and speed is not what these are about.
         admission.message_budget(Duration::from_secs(1));
-        let config =
-            UpdaterConfig { name: "prod".to_owned(), trust: trust(lists, module), state: state.to_owned(), admission };
+        UpdaterConfig {
+            name: "prod".to_owned(),
+            trust: trust(lists, module),
+            state: state.to_owned(),
+            admission,
+            host: "edge-1".to_owned(),
+            steps: None,
+        }
+    }
+
+    fn start(state: &std::path::Path, lists: &KeyPair, module: &KeyPair) -> Updater {
+        let config = Host::config(state, lists, module);
         let (updater, _) = Updater::start(runtime(), config, defaults()).expect("it starts");
         updater
     }
 
+    fn updater(&mut self) -> &mut Updater {
+        self.running.get_or_insert_with(|| Host::start(&self.state, &self.lists, &self.module))
+    }
+
     fn restart(&mut self) {
-        self.updater = Host::start(&self.state, &self.lists, &self.module);
+        self.running = None;
+        self.updater();
     }
 
     #[track_caller]
     fn accepts(&mut self, bundle: &Bundle) -> u64 {
-        match self.updater.offer_at(&bundle.encode(), now()).expect("a good bundle") {
+        match self.updater().offer_at(&bundle.encode(), now()).expect("a good bundle") {
             Offer::Swapped { generation, mark_failed: None, .. } => generation,
             other => panic!("{other:?}"),
         }
@@ -142,12 +162,12 @@ impl Host {
     /// Offers bytes that must be refused; whatever judged must go on, and so must updates.
     #[track_caller]
     fn refuses_at(&mut self, bytes: &[u8], now: SystemTime) -> Refusal {
-        let before = self.updater.filter().generation();
-        let refusal = match self.updater.offer_at(bytes, now) {
+        let before = self.updater().filter().generation();
+        let refusal = match self.updater().offer_at(bytes, now) {
             Err(refusal) => refusal,
             Ok(offer) => panic!("it must be refused: {offer:?}"),
         };
-        assert!(Arc::ptr_eq(&before, &self.updater.filter().generation()), "a refused bundle changed the generation");
+        assert!(Arc::ptr_eq(&before, &self.updater().filter().generation()), "a refused bundle changed the generation");
         assert!(!refusal.to_string().is_empty());
         refusal
     }
@@ -157,15 +177,15 @@ impl Host {
         self.refuses_at(bytes, now())
     }
 
-    fn action(&self, text: &str) -> Action {
+    fn action(&mut self, text: &str) -> Action {
         let mut judged = Vec::new();
-        self.updater.filter().worker().expect("a worker").scan(&[Message::body(text)], &mut judged);
+        self.updater().filter().worker().expect("a worker").scan(&[Message::body(text)], &mut judged);
         assert_eq!(judged[0].failure, None);
         judged[0].verdict.action
     }
 
-    fn sequence(&self) -> Option<u64> {
-        self.updater.filter().generation().origin().map(|origin| origin.sequence)
+    fn sequence(&mut self) -> Option<u64> {
+        self.updater().filter().generation().origin().map(|origin| origin.sequence)
     }
 
     /// It still judges by sequence 10, and takes 11.
@@ -227,13 +247,13 @@ fn a_model_travels_signed_and_judges_from_the_swap_on() {
     let mut host = Host::new();
     let model = fs::read(tamis_tests::workspace().join("wordlists/model.bin")).expect("the model that ships");
     let with_model = |sequence, terms, model: &[u8]| builder(sequence, terms).model(model.to_vec()).finish();
-    let confidence = |host: &Host| {
+    let confidence = |host: &mut Host| {
         let mut judged = Vec::new();
         let message = Message::body("URGENT! You have won a 2000 pound prize, call 09061701461 now to claim");
-        host.updater.filter().worker().expect("a worker").scan(&[message], &mut judged);
+        host.updater().filter().worker().expect("a worker").scan(&[message], &mut judged);
         judged[0].verdict.confidence.unwanted()
     };
-    assert_eq!(confidence(&host), 0, "no model yet");
+    assert_eq!(confidence(&mut host), 0, "no model yet");
     // Bytes that are no model are refused before they travel.
     assert!(with_model(11, "zorkblat", b"no model").is_err());
 
@@ -252,21 +272,21 @@ fn a_model_travels_signed_and_judges_from_the_swap_on() {
     let refusal = host.refuses(&forged);
     assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
     host.accepts(&signed);
-    assert!(confidence(&host) > 900, "{}", confidence(&host));
+    assert!(confidence(&mut host) > 900, "{}", confidence(&mut host));
 
     // The next comes as changes, the model unchanged, then gone.
     let next = sign(with_model(12, "grimblewort", &model).expect("a good model"), &host.lists);
     let changes = next.as_changes_to(&signed).expect("both whole").encode();
     assert!(changes.len() < 2000, "{} bytes: the model did not change", changes.len());
-    host.updater.offer_at(&changes, now()).expect("good changes");
-    assert_eq!((host.action("a grimblewort"), confidence(&host) > 900), (Action::Block, true));
+    host.updater().offer_at(&changes, now()).expect("good changes");
+    assert_eq!((host.action("a grimblewort"), confidence(&mut host) > 900), (Action::Block, true));
     let last = sign(build(13, "grimblewort"), &host.lists);
     host.accepts(&last);
-    assert_eq!(confidence(&host), 0);
+    assert_eq!(confidence(&mut host), 0);
     // And it comes back as changes to a bundle without one.
     let back = sign(with_model(14, "grimblewort", &model).expect("a good model"), &host.lists);
-    host.updater.offer_at(&back.as_changes_to(&last).expect("both whole").encode(), now()).expect("good changes");
-    assert!(confidence(&host) > 900);
+    host.updater().offer_at(&back.as_changes_to(&last).expect("both whole").encode(), now()).expect("good changes");
+    assert!(confidence(&mut host) > 900);
 }
 
 #[test]
@@ -338,6 +358,13 @@ fn with_manifest_length(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// The most memory that the process had so far; 0 where nobody says.
+fn most_memory_mib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or(0) >> 10
+}
+
 #[test]
 fn attack_06_more_when_unpacked() {
     let mut host = Host::new();
@@ -353,8 +380,11 @@ fn attack_06_more_when_unpacked() {
         bytes.extend(u32::try_from(bomb.len()).expect("short").to_le_bytes());
         bytes.extend(&bomb);
     }
+    let before = most_memory_mib();
     let refusal = host.refuses(&bytes);
     assert!(matches!(refusal, Refusal::Digest(_)), "{refusal}");
+    // It stopped where the manifest says that it ends.
+    assert!(most_memory_mib() < before + 128, "{} MiB after {before}", most_memory_mib());
     // A manifest that states more than any host takes.
     let mut manifest = honest.manifest().clone();
     manifest.parts[0].bytes = 1 << 40;
@@ -431,8 +461,8 @@ fn attack_09_clock_ten_years_off() {
     let refusal = host.refuses_at(&next, now() - ten_years);
     assert!(matches!(refusal, Refusal::Clock { .. }), "{refusal}");
     // What runs has expired by that clock; it filters on, says so, and is there after a restart.
-    assert!(host.updater.expired_s(now() + ten_years).is_some_and(|seconds| seconds > 3000 * DAY));
-    assert_eq!(host.updater.expired_s(now()), None);
+    assert!(host.updater().expired_s(now() + ten_years).is_some_and(|seconds| seconds > 3000 * DAY));
+    assert_eq!(host.updater().expired_s(now()), None);
     host.restart();
     host.goes_on();
 }
@@ -491,11 +521,11 @@ fn attack_11_emergency_file_that_wants_too_much() {
     builder.test(SelfTest { term: Some("zorkblat".to_owned()), ..SelfTest::new("a zorkblat", Wanted::Hit) });
     let bundle = sign(builder.finish().expect("good lists"), &host.lists);
     host.accepts(&bundle);
-    let before = host.updater.filter().generation();
+    let before = host.updater().filter().generation();
 
     let signed_by = |text: &str, keys: &KeyPair| Emergency::encode(text, &[signature(text.as_bytes(), keys)]);
     let key = host.module.clone();
-    let offer = |host: &mut Host, text: &str| host.updater.offer_emergency(&signed_by(text, &key), now());
+    let offer = |host: &mut Host, text: &str| host.updater().offer_emergency(&signed_by(text, &key), now());
     // An action that is not for it, a key that is not its own, too many, too long, what must stay.
     let text = emergency(1, &[("flumox", Mode::Hold)], &[]).text();
     for other in ["allow", "block", "enforce"] {
@@ -514,19 +544,20 @@ fn attack_11_emergency_file_that_wants_too_much() {
     assert!(matches!(offer(&mut host, &floor), Err(Refusal::Emergency(_))));
     let injected = emergency(1, &[("a\n'''\n[[group]]", Mode::Hold)], &[]).text();
     assert!(matches!(offer(&mut host, &injected), Err(Refusal::Emergency(_))));
-    let by_lists = host.updater.offer_emergency(&signed_by(&text, &host.lists), now());
+    let by_lists = signed_by(&text, &host.lists);
+    let by_lists = host.updater().offer_emergency(&by_lists, now());
     assert!(matches!(by_lists, Err(Refusal::Role { .. })), "{by_lists:?}");
-    assert!(Arc::ptr_eq(&before, &host.updater.filter().generation()), "a refused file changed the generation");
+    assert!(Arc::ptr_eq(&before, &host.updater().filter().generation()), "a refused file changed the generation");
 
     // What it may: hold, shadow, snooze; for a day, across the next bundle, once.
     let good = emergency(1, &[("flumox", Mode::Hold), ("wimple", Mode::Shadow)], &["zorkblat"]).text();
     offer(&mut host, &good).expect("a good file");
-    let actions = |host: &Host| ["a flumox", "a wimple", "a zorkblat", "a snorfle"].map(|text| host.action(text));
-    assert_eq!(actions(&host), [Action::Hold, Action::Allow, Action::Allow, Action::Flag]);
+    let actions = |host: &mut Host| ["a flumox", "a wimple", "a zorkblat", "a snorfle"].map(|text| host.action(text));
+    assert_eq!(actions(&mut host), [Action::Hold, Action::Allow, Action::Allow, Action::Flag]);
     assert!(matches!(offer(&mut host, &good), Err(Refusal::Rollback { .. })), "the same again");
-    assert_eq!(host.updater.end_emergency(now()).expect("nothing to do"), None);
-    assert!(host.updater.end_emergency(now() + Duration::from_secs(DAY)).expect("it starts").is_some());
-    assert_eq!(actions(&host), [Action::Allow, Action::Allow, Action::Flag, Action::Flag]);
+    assert_eq!(host.updater().end_emergency(now()).expect("nothing to do"), None);
+    assert!(host.updater().end_emergency(now() + Duration::from_secs(DAY)).expect("it starts").is_some());
+    assert_eq!(actions(&mut host), [Action::Allow, Action::Allow, Action::Flag, Action::Flag]);
 }
 
 #[test]
@@ -569,7 +600,8 @@ fn response(status: &str, tag: &str, body: &[u8]) -> Vec<u8> {
 }
 
 /// A follower and what it tells.
-fn follow(host: &Host, source: Source) -> (Follower, std::sync::mpsc::Receiver<FollowEvent>) {
+fn follow(host: &mut Host, source: Source) -> (Follower, std::sync::mpsc::Receiver<FollowEvent>) {
+    host.running = None;
     let updater = Host::start(&host.state, &host.lists, &host.module);
     let (tell, told) = std::sync::mpsc::channel();
     let tell = move |event| _ = tell.send(event);
@@ -582,7 +614,7 @@ fn sequence_of(follower: &Follower) -> Option<u64> {
 
 /// A bundle that is good at the time of the test and not only at that of the others.
 fn build_now(sequence: u64, terms: &str) -> Bundle {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    let now = unix_s(SystemTime::now());
     let mut builder = BundleBuilder::new("prod", sequence, now, now + DAY);
     builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
     builder.finish().expect("good lists")
@@ -590,7 +622,7 @@ fn build_now(sequence: u64, terms: &str) -> Bundle {
 
 #[test]
 fn attack_13_unsigned_redirect() {
-    let host = Host::new();
+    let mut host = Host::new();
     let honest = sign(build_now(11, "grimblewort"), &host.lists).encode();
     let elsewhere = serve(move |_| response("200 OK", "1", &honest));
     let redirect = format!(
@@ -598,11 +630,12 @@ fn attack_13_unsigned_redirect() {
     );
     let address = serve(move |_| redirect.clone().into_bytes());
     // Even to a good bundle it is not followed.
-    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    let (mut follower, told) = follow(&mut host, Source::parse(&address).expect("an address"));
     follower.look();
     let event = told.try_recv().expect("it is told");
     assert!(matches!(event, FollowEvent::Refused(Refusal::Redirect { .. })), "{event:?}");
     assert_eq!(sequence_of(&follower), Some(10));
+    drop(follower);
     // And without a redirect, what is not signed is not taken.
     let unsigned = build_now(11, "grimblewort").encode();
     let address = serve(move |request| {
@@ -612,7 +645,7 @@ fn attack_13_unsigned_redirect() {
             response("404 Not Found", "0", b"")
         }
     });
-    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    let (mut follower, told) = follow(&mut host, Source::parse(&address).expect("an address"));
     follower.look();
     let event = told.try_recv().expect("it is told");
     assert!(matches!(event, FollowEvent::Refused(Refusal::Unsigned)), "{event:?}");
@@ -621,7 +654,7 @@ fn attack_13_unsigned_redirect() {
 
 #[test]
 fn an_address_is_asked_for_what_changed() {
-    let host = Host::new();
+    let mut host = Host::new();
     let bundle = sign(build_now(11, "grimblewort"), &host.lists).encode();
     let gets = Arc::new(AtomicU32::new(0));
     let counted = gets.clone();
@@ -637,7 +670,7 @@ fn an_address_is_asked_for_what_changed() {
             response("200 OK", "7", &bundle)
         }
     });
-    let (mut follower, told) = follow(&host, Source::parse(&address).expect("an address"));
+    let (mut follower, told) = follow(&mut host, Source::parse(&address).expect("an address"));
     for _ in 0..3 {
         follower.look();
     }
@@ -645,8 +678,9 @@ fn an_address_is_asked_for_what_changed() {
     assert!(matches!(event, Ok(FollowEvent::Swapped { sequence: 11, .. })), "{event:?}");
     assert!(told.try_recv().is_err(), "nothing changed after that");
     assert_eq!(gets.load(Ordering::Relaxed), 1, "the bundle is fetched once");
+    drop(follower);
     // The server is gone: what judged goes on.
-    let (mut follower, told) = follow(&host, Source::parse("http://127.0.0.1:9").expect("an address"));
+    let (mut follower, told) = follow(&mut host, Source::parse("http://127.0.0.1:9").expect("an address"));
     follower.look();
     let event = told.try_recv();
     assert!(matches!(event, Ok(FollowEvent::Refused(Refusal::Fetch { .. }))), "{event:?}");
@@ -655,11 +689,11 @@ fn an_address_is_asked_for_what_changed() {
 
 #[test]
 fn a_folder_is_followed_by_changes() {
-    let host = Host::new();
+    let mut host = Host::new();
     let folder = host.state.with_extension("published");
     let terms: Vec<String> = (0..2_000).map(|number| format!("zork{number}blat")).collect();
     publish(&sign(build_now(11, &terms.join("\n")), &host.lists), &folder).expect("a folder");
-    let (follower, told) = follow(&host, Source::Folder(folder.clone()));
+    let (follower, told) = follow(&mut host, Source::Folder(folder.clone()));
     let follower = follower.spawn().expect("a thread");
     let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
     let event = next();
@@ -689,7 +723,7 @@ fn a_folder_is_followed_by_changes() {
 
 /// What a follower that looks once is told; what ran before must run on.
 #[track_caller]
-fn refusal_of_a_look(host: &Host, source: Source) -> Refusal {
+fn refusal_of_a_look(host: &mut Host, source: Source) -> Refusal {
     let (mut follower, told) = follow(host, source);
     follower.look();
     assert_eq!(sequence_of(&follower), Some(10));
@@ -701,19 +735,19 @@ fn refusal_of_a_look(host: &Host, source: Source) -> Refusal {
 
 #[test]
 fn a_folder_that_holds_something_else() {
-    let host = Host::new();
+    let mut host = Host::new();
     let folder = host.state.join("published");
     let source = || Source::Folder(folder.clone());
-    let refusal = refusal_of_a_look(&host, source());
+    let refusal = refusal_of_a_look(&mut host, source());
     assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no such folder")), "{refusal}");
     fs::create_dir_all(folder.join("prod.tamis")).expect("a writable folder");
-    let refusal = refusal_of_a_look(&host, source());
+    let refusal = refusal_of_a_look(&mut host, source());
     assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no file")), "{refusal}");
     fs::remove_dir(folder.join("prod.tamis")).expect("it is there");
     // Larger than anything that is read, and not a byte of it is.
     let file = fs::File::create(folder.join("prod.tamis")).expect("a writable folder");
     file.set_len(1 << 40).expect("a file with a hole");
-    let refusal = refusal_of_a_look(&host, source());
+    let refusal = refusal_of_a_look(&mut host, source());
     assert!(matches!(refusal, Refusal::TooLarge { bytes, .. } if bytes == 1 << 40), "{refusal}");
     fs::remove_file(folder.join("prod.tamis")).expect("it is there");
     // A pipe, which whoever opens it waits for.
@@ -721,14 +755,14 @@ fn a_folder_that_holds_something_else() {
     {
         let made = std::process::Command::new("mkfifo").arg(folder.join("prod.tamis")).status();
         assert!(made.expect("mkfifo").success());
-        let refusal = refusal_of_a_look(&host, source());
+        let refusal = refusal_of_a_look(&mut host, source());
         assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("no file")), "{refusal}");
         fs::remove_file(folder.join("prod.tamis")).expect("it is there");
     }
     // An emergency file that cannot be read is told of once, and the bundle beside it is taken.
     publish(&sign(build_now(11, "grimblewort"), &host.lists), &folder).expect("a signed bundle");
     fs::create_dir(folder.join("prod.emergency.json")).expect("a writable folder");
-    let (mut follower, told) = follow(&host, source());
+    let (mut follower, told) = follow(&mut host, source());
     follower.look();
     follower.look();
     let events: Vec<FollowEvent> = told.try_iter().collect();
@@ -740,22 +774,22 @@ fn a_folder_that_holds_something_else() {
 
 /// What comes of a server that answers so.
 #[track_caller]
-fn refusal_of(host: &Host, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Refusal {
+fn refusal_of(host: &mut Host, answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> Refusal {
     refusal_of_a_look(host, Source::parse(&serve(answer)).expect("an address"))
 }
 
 #[test]
 fn a_server_that_lies() {
-    let host = Host::new();
+    let mut host = Host::new();
     let good = sign(build_now(11, "grimblewort"), &host.lists).encode();
     let head =
         |length: &str| format!("HTTP/1.1 200 OK\r\nETag: \"1\"\r\n{length}Connection: close\r\n\r\n").into_bytes();
     // It has one, and then it has not; less than it says; far more than it may.
-    let refusal = refusal_of(&host, move |request| {
+    let refusal = refusal_of(&mut host, move |request| {
         if request.starts_with("HEAD") { head("Content-Length: 9\r\n") } else { response("500 Sorry", "1", b"") }
     });
     assert!(matches!(&refusal, Refusal::Fetch { reason, .. } if reason.contains("500")), "{refusal}");
-    let refusal = refusal_of(&host, move |request| {
+    let refusal = refusal_of(&mut host, move |request| {
         let mut answer = head("Content-Length: 1000000\r\n");
         if !request.starts_with("HEAD") {
             answer.extend(&good);
@@ -763,17 +797,17 @@ fn a_server_that_lies() {
         answer
     });
     assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
-    let refusal = refusal_of(&host, move |_| head("Content-Length: 999999999999\r\n"));
+    let refusal = refusal_of(&mut host, move |_| head("Content-Length: 999999999999\r\n"));
     assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
     // A page that says that one should log in first; nothing; something that is no HTTP; no mark of what changed.
-    let refusal = refusal_of(&host, |request| {
+    let refusal = refusal_of(&mut host, |request| {
         response("200 OK", "1", if request.starts_with("HEAD") { b"" } else { b"<html>log in</html>" })
     });
     assert!(matches!(refusal, Refusal::Malformed(_)), "{refusal}");
     for nothing in
         [&b""[..], b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"]
     {
-        let refusal = refusal_of(&host, move |_| nothing.to_vec());
+        let refusal = refusal_of(&mut host, move |_| nothing.to_vec());
         assert!(matches!(refusal, Refusal::Fetch { .. }), "{refusal}");
     }
     host.goes_on();
@@ -781,11 +815,11 @@ fn a_server_that_lies() {
 
 #[test]
 fn a_server_that_never_answers_holds_up_nobody() {
-    let host = Host::new();
+    let mut host = Host::new();
     // Connections are taken, and that is all.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = format!("http://{}", listener.local_addr().expect("it is bound"));
-    let (follower, _told) = follow(&host, Source::parse(&address).expect("an address"));
+    let (follower, _told) = follow(&mut host, Source::parse(&address).expect("an address"));
     let filter = follower.updater().filter().clone();
     let follower = follower.spawn().expect("a thread");
     let _held = listener.accept().expect("it asks");
@@ -816,7 +850,7 @@ fn a_disk_without_room_keeps_what_runs() {
     assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
     // Room for the bundle and none for the mark: it judges, and that is told.
     symlink("/dev/full", host.state.join("mark.part")).expect("a writable folder");
-    let offer = host.updater.offer_at(&next.encode(), now()).expect("a good bundle");
+    let offer = host.updater().offer_at(&next.encode(), now()).expect("a good bundle");
     assert!(matches!(&offer, Offer::Swapped { mark_failed: Some(Refusal::Store { .. }), .. }), "{offer:?}");
     assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
     // The next start sees to it.
@@ -846,15 +880,15 @@ fn a_damaged_record_of_what_was_taken_back_does_not_stop_the_start() {
 #[test]
 fn breakers_and_protected_names_are_those_of_the_policy_of_the_bundle() {
     let mut host = Host::new();
-    assert_eq!(host.updater.breaker_limits().messages_min, None);
+    assert_eq!(host.updater().breaker_limits().messages_min, None);
     let policy = format!(
         "{POLICY}\n[breakers]\nmessages_min = 50\n[protected]\nnames = [\"Frumious\"]\ncategory = \"custom\"\n"
     );
     host.accepts(&sign(builder(11, "grimblewort").policy(&policy).finish().expect("good lists"), &host.lists));
-    assert_eq!(host.updater.breaker_limits().messages_min, Some(50), "what comes next is judged by these");
+    assert_eq!(host.updater().breaker_limits().messages_min, Some(50), "what comes next is judged by these");
     let mut judged = Vec::new();
     let message = Message { field: Field::Name, ..Message::body("frum1ous") };
-    host.updater.filter().worker().expect("a worker").scan(&[message], &mut judged);
+    host.updater().filter().worker().expect("a worker").scan(&[message], &mut judged);
     assert_eq!(judged[0].verdict.matches.len(), 1, "{:?}", judged[0].verdict);
     // A category that the taxonomy does not have protects nothing.
     let policy = policy.replace("\"custom\"", "\"fraud.impersonation\"");
@@ -863,10 +897,11 @@ fn breakers_and_protected_names_are_those_of_the_policy_of_the_bundle() {
 }
 
 #[test]
-fn callback_that_panics() {
-    let host = Host::new();
+fn fault_24_panic_in_the_embedders_own_code() {
+    let mut host = Host::new();
     let folder = host.state.with_extension("panics");
     publish(&sign(build_now(11, "grimblewort"), &host.lists), &folder).expect("a folder");
+    host.running = None;
     let updater = Host::start(&host.state, &host.lists, &host.module);
     let filter = updater.filter().clone();
     let told = Arc::new(AtomicU32::new(0));
@@ -929,7 +964,7 @@ fn what_is_taken_back_does_not_return() {
     let mut host = Host::new();
     let bad = sign(build(11, "e*"), &host.lists);
     host.accepts(&bad);
-    host.updater.take_back("it blocks everything").expect("there is one before");
+    host.updater().take_back("it blocks everything").expect("there is one before");
     assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
     let refusal = host.refuses(&bad.encode());
     assert!(matches!(&refusal, Refusal::TakenBack(reason) if reason.contains("everything")), "{refusal}");
@@ -972,36 +1007,57 @@ fn any_changed_byte_is_refused_or_says_the_same() {
     assert!(same < 8 * untrusted + 32, "{same} of {} bits may be changed", 8 * bytes.len());
 }
 
-/// A module that allows every message; on one that begins with `!` it does `harm` first.
-fn module_with(harm: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(module (@custom "tamis_abi" "\02\00\00\00") (import "env" "memory" (memory 24))
-            (func (export "tamis_areas") (result i64) (i64.const 0x110000))
-            (func (export "tamis_init") (param i32 i32 i32) (result i32) (i32.const 0))
-            (func (export "tamis_scan") (param $count i32) (param i32) (result i32)
-                (local $number i32) (local $text i32) (local $rounds i32)
-                (local.set $text (i32.mul (local.get $count) (i32.const 8)))
-                (i64.store (i32.const 0x110000) (i64.const 0))
-                (loop $messages
-                    (i64.store (i32.add (i32.const 0x110008) (i32.mul (local.get $number) (i32.const 8))) (i64.const 0))
-                    (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 0x21)) (then {harm}))
-                    (local.set $text (i32.add (local.get $text) (i32.load (i32.mul (local.get $number) (i32.const 8)))))
-                    (local.set $number (i32.add (local.get $number) (i32.const 1)))
-                    (i32.store (i32.const 0x110000) (local.get $number))
-                    (i32.store (i32.const 0x110004) (i32.mul (local.get $number) (i32.const 8)))
-                    (br_if $messages (i32.lt_u (local.get $number) (local.get $count))))
-                (i32.const 0)))"#
+#[test]
+fn fault_23_stale_or_wrongly_paired_update() {
+    let mut host = Host::new();
+    let sign_both = |bundle: Bundle, host: &Host| sign(sign(bundle, &host.lists), &host.module);
+    let with_module = |sequence, terms, module: Vec<u8>| builder(sequence, terms).module(module).finish();
+    // Each part by itself is one that was signed, and the pair was not: code of one bundle, of the same length, with the
+    // lists of another.
+    let one = with_module(11, "grimblewort", module_with("(i32.const 1)", "")).expect("good lists");
+    let other = with_module(12, "grimblewort", module_with("(i32.const 0)", "")).expect("good lists");
+    assert_eq!(
+        one.manifest().parts.last().map(|part| part.bytes),
+        other.manifest().parts.last().map(|part| part.bytes)
     );
-    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+    let (one, other) = (sign_both(one, &host), sign_both(other, &host));
+    let at = |bundle: &Bundle| {
+        let bytes = bundle.encode();
+        let body = bytes.len() - bodies_length(bundle);
+        (bytes[..body].to_vec(), bytes[body..].to_vec())
+    };
+    let ((head, _), (_, bodies)) = (at(&one), at(&other));
+    let refusal = host.refuses(&[head, bodies].concat());
+    assert!(matches!(refusal, Refusal::Digest(PartKind::Module)), "{refusal}");
+    // Made for another boundary, signed by everybody.
+    let mut manifest = build(11, "grimblewort").manifest().clone();
+    manifest.abi = [99, 100];
+    let bytes = serde_json::to_vec(&manifest).expect("JSON");
+    let honest = build(11, "grimblewort");
+    let forged = replaced(&honest.encode(), honest.manifest_bytes(), &bytes);
+    let forged = Bundle::decode(&with_manifest_length(forged, honest.manifest_bytes(), &bytes)).expect("framed");
+    let refusal = host.refuses(&sign(forged, &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Abi { min: 99, max: 100, .. }), "{refusal}");
+    // The pair that was signed is taken; then the one before it is stale.
+    host.accepts(&other);
+    let refusal = host.refuses(&one.encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 11, mark: 12 }), "{refusal}");
+}
+
+/// How long the packed parts of a bundle are, at its end.
+fn bodies_length(bundle: &Bundle) -> usize {
+    let signatures: usize = bundle.signatures().iter().map(|text| 4 + text.len()).sum();
+    bundle.encode().len() - (16 + bundle.manifest_bytes().len() + 4 + signatures + 1)
 }
 
 /// Publishes a bundle that passes every check and does badly on live messages; returns why it was taken back. The
 /// one before it must judge again, and metrics and log must tell.
 fn taken_back_under_traffic(terms: &str, module: Option<Vec<u8>>) -> Trip {
-    let host = Host::new();
+    let mut host = Host::new();
     let folder = host.state.with_extension("breakers");
     let log_folder = host.state.with_extension("breakers-log");
     fs::create_dir_all(&folder).expect("a folder");
+    host.running = None;
     let updater = Host::start(&host.state, &host.lists, &host.module);
     let filter = updater.filter().clone();
     let log = Arc::new(Log::open(&LogConfig::new(&log_folder)).expect("a folder"));
@@ -1039,7 +1095,7 @@ fn taken_back_under_traffic(terms: &str, module: Option<Vec<u8>>) -> Trip {
         while first.counts().messages() < 1_000 && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
         }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+        let now = unix_s(SystemTime::now());
         let mut builder = BundleBuilder::new("prod", 11, now, now + DAY);
         builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
         if let Some(wasm) = module {
@@ -1083,8 +1139,8 @@ fn a_bundle_that_blocks_far_more_goes_back_by_itself() {
 }
 
 #[test]
-fn a_module_that_traps_on_messages_goes_back_by_itself() {
-    let trip = taken_back_under_traffic("zorkblat", Some(module_with("(unreachable)")));
+fn fault_11_trap_on_every_message() {
+    let trip = taken_back_under_traffic("zorkblat", Some(module_with("(i32.const 0)", "(unreachable)")));
     assert!(matches!(trip, Trip::Failures { failed, .. } if failed >= 20), "{trip}");
 }
 
@@ -1093,6 +1149,311 @@ fn a_module_that_is_slow_goes_back_by_itself() {
     // Some thirty milliseconds, far from the deadline.
     let slow = "(local.set $rounds (i32.const 40000000))
         (loop $again (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1))) (br_if $again (local.get $rounds)))";
-    let trip = taken_back_under_traffic("zorkblat", Some(module_with(slow)));
+    let trip = taken_back_under_traffic("zorkblat", Some(module_with("(i32.const 0)", slow)));
     assert!(matches!(trip, Trip::Slow { before, now } if now > before * 8), "{trip}");
+}
+
+/// A bundle that is good now, with a rollout.
+fn build_in_steps(sequence: u64, terms: &str, rings: &[&str], steps: &[&str]) -> Bundle {
+    let now = unix_s(SystemTime::now());
+    let mut builder = BundleBuilder::new("prod", sequence, now, now + DAY);
+    builder.file("taxonomy.toml", TAXONOMY).file("en/custom.toml", &list(terms)).policy(POLICY);
+    let rings = rings.iter().map(|ring| ring.parse().expect("a ring")).collect();
+    let steps = steps.iter().map(|step| step.parse().expect("a step")).collect();
+    builder.rollout(Rollout { rings, steps });
+    builder.finish().expect("good lists")
+}
+
+/// What a worker says of messages, each of its sender: action, and what the one on trial would have done.
+fn verdicts(filter: &Filter, messages: &[(&'static str, &'static str)]) -> Vec<(Action, Option<Action>)> {
+    let message =
+        |&(sender, text): &(&'static str, &'static str)| Message { sender: sender.as_bytes(), ..Message::body(text) };
+    let messages: Vec<Message<'_>> = messages.iter().map(message).collect();
+    let mut judged = Vec::new();
+    filter.worker().expect("a worker").scan(&messages, &mut judged);
+    judged.iter().map(|one| (one.verdict.action, one.would_be)).collect()
+}
+
+#[test]
+fn a_bundle_watches_then_judges_some_senders_and_then_all() {
+    let mut host = Host::new();
+    let steps = ["watch:100%:10m", "judge:50%:10m"];
+    let bundle = sign(build_in_steps(11, "grimblewort", &[], &steps), &host.lists);
+    let offer = host.updater().offer(&bundle.encode()).expect("a good bundle");
+    assert!(
+        matches!(&offer, Offer::Trying { trying, .. } if trying.step == steps[0].parse().expect("a step")),
+        "{offer:?}"
+    );
+    let filter = host.updater().filter().clone();
+    let messages = [("a", "a zorkblat"), ("b", "a grimblewort"), ("c", "hello")];
+    // It watches: the one before judges, and what would change is told with each verdict and counted.
+    let seen = verdicts(&filter, &messages);
+    let changes = [(Action::Block, Some(Action::Allow)), (Action::Allow, Some(Action::Block)), (Action::Allow, None)];
+    assert_eq!(seen, changes);
+    let text = Metrics::new(&filter, None).text();
+    for line in [
+        "tamis_trial_changed_total{action=\"allow\",on_trial=\"block\"} 1",
+        "tamis_trial_changed_total{action=\"block\",on_trial=\"allow\"} 1",
+        "tamis_trial_same_total 1",
+    ] {
+        assert!(text.lines().any(|found| found == line), "no `{line}` in:\n{text}");
+    }
+    // Nothing is kept or marked yet: a host that ends now starts with the one before. The same again changes nothing, nor
+    // does an older one take the place of what is on trial.
+    assert_eq!(fs::read_dir(host.state.join("bundles")).expect("a folder").count(), 1);
+    assert!(matches!(host.updater().offer(&bundle.encode()), Ok(Offer::Same)));
+    let other = sign(build_now(11, "snorfle"), &host.lists).encode();
+    assert!(matches!(host.updater().offer(&other), Err(Refusal::Equivocation(11))));
+    let breakers = Breakers::default();
+    let early = host.updater().go_on_with_trial(&breakers, Instant::now()).expect("nothing to do");
+    assert!(early.is_none(), "{early:?}");
+
+    // It judges the messages of half of the senders, for each always alike.
+    let later = Instant::now() + Duration::from_secs(601);
+    let (report, tried) =
+        host.updater().go_on_with_trial(&breakers, later).expect("it goes on").expect("a step is over");
+    assert_eq!(report.to_string(), "of 3 messages 2 would change: 1 from allow to block, 1 from block to allow");
+    assert!(matches!(tried, Tried::Next(trying) if trying.step == steps[1].parse().expect("a step")), "{tried:?}");
+    let senders: Vec<String> = (0..200).map(|number| format!("+49170{number}")).collect();
+    let blocked = || {
+        let messages: Vec<Message<'_>> = senders
+            .iter()
+            .map(|sender| Message { sender: sender.as_bytes(), ..Message::body("a grimblewort") })
+            .collect();
+        let mut judged = Vec::new();
+        filter.worker().expect("a worker").scan(&messages, &mut judged);
+        judged.iter().map(|one| one.verdict.action == Action::Block).collect::<Vec<_>>()
+    };
+    let first = blocked();
+    let count = first.iter().filter(|&&blocked| blocked).count();
+    assert!((60..140).contains(&count), "{count} of 200 senders in 50 %");
+    assert_eq!(blocked(), first);
+
+    // And then everybody's; only now it is kept, and the mark moves.
+    let (_, tried) = host
+        .updater()
+        .go_on_with_trial(&breakers, later + Duration::from_secs(601))
+        .expect("it goes on")
+        .expect("a step is over");
+    assert!(matches!(tried, Tried::Judges { sequence: 11, terms: 1, mark_failed: None, .. }), "{tried:?}");
+    assert!(filter.trial().is_none() && host.updater().trying().is_none());
+    assert_eq!(
+        (host.sequence(), host.action("a grimblewort"), host.action("a zorkblat")),
+        (Some(11), Action::Block, Action::Allow)
+    );
+    host.restart();
+    assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
+    let refusal = host.refuses(&sign(build(10, "zorkblat"), &host.lists).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+}
+
+#[test]
+fn a_bundle_that_does_badly_on_trial_never_judges() {
+    let mut host = Host::new();
+    let bundle = sign(build_in_steps(11, "zorkblat\nsee you*", &[], &["watch:100%:10m"]), &host.lists).encode();
+    assert!(matches!(host.updater().offer(&bundle), Ok(Offer::Trying { .. })));
+    let filter = host.updater().filter().clone();
+    for _ in 0..10 {
+        let seen = verdicts(&filter, &[("a", "see you there at six"); 100]);
+        assert!(seen.iter().all(|one| *one == (Action::Allow, Some(Action::Block))), "it only watches");
+    }
+    let tried = host.updater().go_on_with_trial(&Breakers::default(), Instant::now()).expect("it is noted");
+    let Some((report, Tried::Failed(Trip::KeptBack { before, now }))) = tried else { panic!("{tried:?}") };
+    assert_eq!((report.changes(), before, now), (1000, 0.0, 1.0));
+    assert!(filter.trial().is_none());
+    // It is remembered, after a restart too, and the next one is taken.
+    let refusal = host.refuses_at(&bundle, SystemTime::now());
+    assert!(matches!(refusal, Refusal::TakenBack(_)), "{refusal}");
+    host.restart();
+    let refusal = host.refuses_at(&bundle, SystemTime::now());
+    assert!(matches!(refusal, Refusal::TakenBack(_)), "{refusal}");
+    host.goes_on();
+}
+
+#[test]
+fn a_newer_bundle_ends_a_trial_and_an_emergency_holds_in_it() {
+    let mut host = Host::new();
+    let trying = |host: &mut Host, sequence, terms| {
+        let bundle = sign(build_in_steps(sequence, terms, &[], &["judge:100%:10m"]), &host.lists);
+        let offer = host.updater().offer(&bundle.encode()).expect("a good bundle");
+        assert!(matches!(offer, Offer::Trying { .. }), "{offer:?}");
+    };
+    trying(&mut host, 12, "grimblewort");
+    let older = sign(build_now(11, "snorfle"), &host.lists).encode();
+    let refusal = host.refuses_at(&older, SystemTime::now());
+    assert!(matches!(refusal, Refusal::Rollback { found: 11, mark: 12 }), "{refusal}");
+    let filter = host.updater().filter().clone();
+    let actions = || {
+        verdicts(&filter, &[("a", "a zorkblat"), ("a", "a grimblewort"), ("a", "a flumox"), ("a", "a wimple")])
+            .into_iter()
+            .map(|one| one.0)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(actions(), [Action::Allow, Action::Block, Action::Allow, Action::Allow]);
+    let now = SystemTime::now();
+    let urgent =
+        Emergency { created: unix_s(now), expires: unix_s(now) + 3600, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    let text = urgent.text();
+    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
+    host.updater().offer_emergency(&file, now).expect("a good file");
+    assert_eq!(actions(), [Action::Allow, Action::Block, Action::Hold, Action::Allow], "also by the one on trial");
+    trying(&mut host, 13, "wimple");
+    assert_eq!(actions(), [Action::Allow, Action::Allow, Action::Hold, Action::Block], "also by the next");
+    // The time of the emergency is over, for both.
+    host.updater().end_emergency(now + Duration::from_secs(3601)).expect("it starts").expect("it is over");
+    assert_eq!(actions(), [Action::Allow, Action::Allow, Action::Allow, Action::Block]);
+    // One without steps judges at once, and the trial is over.
+    let next = sign(build_now(14, "snorfle"), &host.lists).encode();
+    assert!(matches!(host.updater().offer(&next), Ok(Offer::Swapped { .. })));
+    assert!(filter.trial().is_none());
+    assert_eq!(actions(), [Action::Allow; 4]);
+}
+
+#[test]
+fn a_bundle_comes_ring_by_ring_and_a_host_may_insist_on_steps() {
+    let mut host = Host::new();
+    let bundle = sign(build_in_steps(11, "grimblewort", &["0.01%:0s", "100%:1h"], &[]), &host.lists).encode();
+    let offer = host.updater().offer(&bundle).expect("a good bundle");
+    assert!(matches!(offer, Offer::Later { sequence: 11, seconds } if (3590..=3600).contains(&seconds)), "{offer:?}");
+    assert_eq!((host.sequence(), host.action("a zorkblat")), (Some(10), Action::Block));
+    let offer = host.updater().offer_at(&bundle, SystemTime::now() + Duration::from_secs(3600)).expect("a good bundle");
+    assert!(matches!(offer, Offer::Swapped { .. }), "{offer:?}");
+    // To go back is for all hosts at once.
+    let back = Bundle::decode(&bundle).expect("good").renewed(12, THEN, THEN + DAY, "back").expect("whole");
+    assert_eq!(back.manifest().rollout, Rollout::default());
+    // A host without any bundle takes the first.
+    let mut fresh = Host::new();
+    fresh.running = None;
+    fs::remove_dir_all(&fresh.state).expect("it is there");
+    let bundle = sign(build_in_steps(11, "grimblewort", &["0.01%:0s", "100%:1h"], &["watch:100%:1h"]), &fresh.lists);
+    assert!(matches!(fresh.updater().offer(&bundle.encode()), Ok(Offer::Swapped { .. })));
+    // Steps that a host was told are done with bundles that name none.
+    host.running = None;
+    let step = "watch:100%:10m".parse().expect("a step");
+    let mut config = Host::config(&host.state, &host.lists, &host.module);
+    config.steps = Some(vec![step]);
+    let (mut updater, _) = Updater::start(runtime(), config, defaults()).expect("it starts");
+    let offer = updater.offer(&sign(build_now(13, "wimple"), &host.lists).encode()).expect("a good bundle");
+    assert!(matches!(&offer, Offer::Trying { trying, .. } if trying.step == step), "{offer:?}");
+}
+
+#[test]
+fn a_follower_tells_of_each_step_and_goes_on_by_itself() {
+    let mut host = Host::new();
+    let folder = host.state.with_extension("steps");
+    let bundle = sign(build_in_steps(11, "grimblewort", &[], &["watch:100%:1s", "judge:10%:1s"]), &host.lists);
+    publish(&bundle, &folder).expect("a folder");
+    let (follower, told) = follow(&mut host, Source::Folder(folder.clone()));
+    let follower = follower.spawn().expect("a thread");
+    let kinds: Vec<&str> = (0..5)
+        .map(|_| match told.recv_timeout(Duration::from_secs(20)).expect("it is told") {
+            FollowEvent::Trying(trying) if trying.sequence == 11 => "trying",
+            FollowEvent::Tried { sequence: 11, .. } => "tried",
+            FollowEvent::Swapped { sequence: 11, .. } => "judges",
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(kinds, ["trying", "tried", "trying", "tried", "judges"]);
+    assert_eq!(sequence_of(&follower), Some(11));
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn a_host_that_missed_some_bundles_comes_to_the_newest() {
+    let mut host = Host::new();
+    let folder = host.state.with_extension("missed");
+    let put = |sequence, terms| publish(&sign(build_now(sequence, terms), &host.lists), &folder).expect("a folder");
+    put(11, "grimblewort");
+    let (mut follower, _told) = follow(&mut host, Source::Folder(folder.clone()));
+    follower.look();
+    assert_eq!(sequence_of(&follower), Some(11));
+    let put = |sequence, terms| publish(&sign(build_now(sequence, terms), &host.lists), &folder).expect("a folder");
+    put(12, "flumox");
+    let old_changes = |folder: &PathBuf| {
+        let names = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+        names.filter(|path| path.to_string_lossy().contains(".from-")).collect::<Vec<_>>()
+    };
+    let stale: Vec<_> =
+        old_changes(&folder).into_iter().map(|path| (path.clone(), fs::read(path).expect("a file"))).collect();
+    put(13, "wimple");
+    put(14, "snorfle");
+    // Changes to what this host has lead to the newest, not to the one after.
+    follower.look();
+    assert_eq!(sequence_of(&follower), Some(14));
+    // A mirror may still have those that lead to the one after: from there on it goes further.
+    put(15, "gadzook");
+    drop(follower);
+    host.running = None;
+    fs::remove_dir_all(&host.state).expect("it is there");
+    let bundle = Bundle::decode(&fs::read(folder.join("prod-11.tamis")).expect("it is kept")).expect("good");
+    host.updater().offer(&bundle.encode()).expect("the first of this host");
+    for (path, bytes) in &stale {
+        fs::write(path, bytes).expect("writable");
+    }
+    let (mut follower, told) = follow(&mut host, Source::Folder(folder.clone()));
+    follower.look();
+    assert_eq!(sequence_of(&follower), Some(15));
+    let sequences: Vec<u64> = told
+        .try_iter()
+        .map(|event| match event {
+            FollowEvent::Swapped { sequence, .. } => sequence,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(sequences, [12, 15], "each is told of");
+    drop(follower);
+    let _ = fs::remove_dir_all(folder);
+}
+
+#[test]
+fn a_name_that_leads_out_of_the_folder_is_none() {
+    let host = Host::new();
+    let honest = sign(build(11, "grimblewort"), &host.lists);
+    for name in ["../prod", "a/b", "..", ".hidden", "", "a b", "a\u{1b}[2J", &"a".repeat(65)] {
+        let builder = BundleBuilder::new(name, 11, THEN, THEN + DAY)
+            .file("taxonomy.toml", TAXONOMY)
+            .file("en/custom.toml", &list("grimblewort"))
+            .finish();
+        let refusal = builder.expect_err("no such name");
+        assert!(matches!(&refusal, Refusal::Malformed(why) if !why.contains('\u{1b}')), "{refusal}");
+        // Nor does one that was made by other means come as far as a folder.
+        let manifest = tamis_host::bundle::Manifest { name: name.to_owned(), ..honest.manifest().clone() };
+        let bytes = serde_json::to_vec(&manifest).expect("JSON");
+        let forged = replaced(&honest.encode(), honest.manifest_bytes(), &bytes);
+        let forged = with_manifest_length(forged, honest.manifest_bytes(), &bytes);
+        assert!(matches!(Bundle::decode(&forged), Err(Refusal::Malformed(_))), "{name:?}");
+        let mut config = Host::config(&host.state.join("other"), &host.lists, &host.module);
+        name.clone_into(&mut config.name);
+        assert!(matches!(Updater::start(runtime(), config, defaults()), Err(Refusal::Malformed(_))), "{name:?}");
+    }
+}
+
+#[test]
+fn two_hosts_do_not_share_a_folder() {
+    let mut host = Host::new();
+    let config = Host::config(&host.state, &host.lists, &host.module);
+    let refusal = Updater::start(runtime(), config.clone(), defaults()).expect_err("it is in use");
+    assert!(matches!(&refusal, Refusal::InUse(path) if *path == host.state), "{refusal}");
+    host.running = None;
+    Updater::start(runtime(), config, defaults()).expect("it is free again");
+}
+
+#[test]
+fn an_emergency_ends_by_its_time_even_if_the_clock_was_set_back() {
+    let mut host = Host::new();
+    let now = SystemTime::now();
+    let bundle = sign(build_now(11, "grimblewort"), &host.lists);
+    host.updater().offer(&bundle.encode()).expect("a good bundle");
+    let urgent =
+        Emergency { created: unix_s(now), expires: unix_s(now) + 2, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    let text = urgent.text();
+    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
+    host.updater().offer_emergency(&file, now).expect("a good file");
+    assert_eq!(host.action("a flumox"), Action::Hold);
+    let ten_years_ago = now - Duration::from_secs(3652 * DAY);
+    assert_eq!(host.updater().end_emergency(ten_years_ago).expect("nothing to do"), None);
+    std::thread::sleep(Duration::from_millis(2100));
+    assert!(host.updater().end_emergency(ten_years_ago).expect("it starts").is_some());
+    assert_eq!(host.action("a flumox"), Action::Allow);
 }

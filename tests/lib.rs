@@ -254,6 +254,33 @@ pub fn blocking_parts(pack: Vec<u8>) -> Parts {
     Parts { module: module(), pack, policy, failure: vec![FailurePolicy::Closed] }
 }
 
+/// A module that does `init` at its start and allows every message; on one that begins with `!` it does `harm` first.
+///
+/// # Panics
+/// If that is no WAT.
+#[must_use]
+pub fn module_with(init: &str, harm: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module (@custom "tamis_abi" "\02\00\00\00") (import "env" "memory" (memory 24))
+            (func (export "tamis_areas") (result i64) (i64.const 0x110000))
+            (func (export "tamis_init") (param $pack i32) (param $bytes i32) (param i32) (result i32) {init})
+            (func (export "tamis_scan") (param $count i32) (param i32) (result i32)
+                (local $number i32) (local $text i32) (local $rounds i32)
+                (local.set $text (i32.mul (local.get $count) (i32.const 8)))
+                (i64.store (i32.const 0x110000) (i64.const 0))
+                (loop $messages
+                    (i64.store (i32.add (i32.const 0x110008) (i32.mul (local.get $number) (i32.const 8))) (i64.const 0))
+                    (if (i32.eq (i32.load8_u (local.get $text)) (i32.const 0x21)) (then {harm}))
+                    (local.set $text (i32.add (local.get $text) (i32.load (i32.mul (local.get $number) (i32.const 8)))))
+                    (local.set $number (i32.add (local.get $number) (i32.const 1)))
+                    (i32.store (i32.const 0x110000) (local.get $number))
+                    (i32.store (i32.const 0x110004) (i32.mul (local.get $number) (i32.const 8)))
+                    (br_if $messages (i32.lt_u (local.get $number) (local.get $count))))
+                (i32.const 0)))"#
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
 /// The word lists and the policy that ship.
 ///
 /// # Panics

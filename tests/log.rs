@@ -8,10 +8,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use serde_json::Value;
 use tamis_guest::Message;
+use tamis_guest::compile::{ListSource, Taxonomy, compile};
 use tamis_host::log::{
-    Log, LogClass, LogConfig, LogError, LoggedText, QuarantinedBytes, Retention, export, purge, verify,
+    Log, LogClass, LogConfig, LogError, LoggedText, QuarantinedBytes, Reference, Retention, export, purge, verify,
 };
-use tamis_host::{Filter, Parts, SideConfig, Worker};
+use tamis_host::{Filter, Parts, SideConfig, TrialMode, Worker};
 use tamis_tests::{blocking_parts, list_parts, pack_of, runtime, shipped_parts, workspace};
 
 struct Folder(PathBuf);
@@ -113,9 +114,10 @@ fn assert_keys(folder: &Path, class: LogClass, keys: &[&str]) {
 fn the_keys_of_a_record_keep_their_order() {
     let folder = Folder::new();
     write_poison(&LogConfig::new(&folder.0), trapping_parts(), &["!zorkblat"]);
-    let keys = "v kind ts host generation bundle pack module_sha256 side failure reason action msg lost retention prev";
+    let keys =
+        "v kind id ts host generation bundle pack module_sha256 side failure reason action msg lost retention prev";
     assert_keys(&folder.0, LogClass::Quarantine, &keys.split(' ').collect::<Vec<_>>());
-    let keys = "v kind ts host generation bundle pack msg actor hits decision failure strikes lost retention prev";
+    let keys = "v kind id ts host generation bundle pack module_sha256 msg actor hits decision failure strikes lost retention prev";
     assert_keys(&folder.0, LogClass::Decision, &keys.split(' ').collect::<Vec<_>>());
 }
 
@@ -158,6 +160,52 @@ fn every_category_leaves_its_record() {
         assert!(hits.iter().any(|hit| hit["category"] == category.as_str()), "{category} is not in {record}");
         assert_eq!(record["decision"], action.as_str(), "{record}");
     }
+}
+
+#[test]
+fn a_record_has_a_number_of_its_own_what_the_caller_calls_it_and_what_would_be() {
+    let folder = Folder::new();
+    let log = Log::open(&LogConfig::new(&folder.0)).expect("a writable folder");
+    let filter = Filter::new(runtime(), blocking_parts(pack_of("zorkblat"))).expect("it starts");
+    filter.try_out(blocking_parts(pack_of("grimblewort")), TrialMode::Watch, 10_000).expect("it starts");
+    let mut worker = filter.worker().expect("a worker");
+    let message = Message { sender: b"+4917012345", ..Message::body("a grimblewort") };
+    let mut judged = Vec::new();
+    worker.scan(&[message, Message::body("neither"), Message::body("neither")], &mut judged);
+    let reference = Reference { id: "op:7781-22", recipient: b"+4917054321" };
+    for judged in &judged {
+        log.note_of(worker.generation_of(judged), &message, judged, reference);
+        log.note_of(worker.generation_of(judged), &message, judged, reference);
+    }
+    drop(log);
+    let records = records(&folder.0);
+    assert_eq!(records.len(), 2, "what nobody would have changed is not written");
+    assert_eq!((&records[0]["decision"], &records[0]["would_be"]), (&Value::from("allow"), &Value::from("block")));
+    assert_eq!(records[0]["msg"]["ref"], "op:7781-22");
+    let (sender, recipient) = (&records[0]["actor"]["sender"], &records[0]["actor"]["recipient"]);
+    assert!(recipient.as_str().is_some_and(|hash| hash.len() == 39) && recipient != sender, "{recipient}");
+    let ids: Vec<&str> = records.iter().filter_map(|record| record["id"].as_str()).collect();
+    assert!(ids.len() == 2 && ids[0].len() == 32 && ids[0] < ids[1], "{ids:?}");
+    assert_eq!(records[0]["module_sha256"], tamis_host::bundle::sha256_hex(tamis_host::default_module()));
+}
+
+#[test]
+fn terms_in_the_shadow_are_in_the_record() {
+    let folder = Folder::new();
+    let log = Log::open(&LogConfig::new(&folder.0)).expect("a writable folder");
+    let list = "format = 1\nlist = { id = \"custom\" }\n[[group]]\ncategory = \"custom\"\nstatus = \"shadow\"\nterms = 'zorkblat'\n";
+    let list = ListSource { path: "list.toml", text: list };
+    let (pack, _) = compile(&[list], &Taxonomy::custom(), tamis_host::today());
+    let mut worker = Filter::new(runtime(), blocking_parts(pack)).expect("it starts").worker().expect("a worker");
+    let mut judged = Vec::new();
+    let message = Message::body("a zorkblat");
+    worker.scan(&[message], &mut judged);
+    log.note(worker.generation(), &message, &judged[0]);
+    drop(log);
+    let records = records(&folder.0);
+    assert_eq!(records.len(), 1);
+    assert_eq!((&records[0]["decision"], &records[0]["hits"]), (&Value::from("allow"), &serde_json::json!([])));
+    assert_eq!(records[0]["shadow"][0]["span"], serde_json::json!([2, 10]));
 }
 
 #[test]
@@ -240,7 +288,7 @@ fn a_line_cut_by_a_kill_is_stated_by_the_next_start() {
 }
 
 #[test]
-fn a_full_queue_loses_records_and_says_so_but_holds_up_nobody() {
+fn fault_20_flood_of_records() {
     let folder = Folder::new();
     let config = LogConfig { queue_max: 4, ..LogConfig::new(&folder.0) };
     let log = Log::open(&config).expect("a writable folder");
@@ -256,7 +304,7 @@ fn a_full_queue_loses_records_and_says_so_but_holds_up_nobody() {
     let counts = log.counts();
     drop(log);
     let (written, lost) = (counts.written.load(Ordering::Relaxed), counts.lost.load(Ordering::Relaxed));
-    assert_eq!(written + lost, 20_000);
+    assert!(written + lost == 20_000 && lost > 0, "{written} written, {lost} lost");
     assert_eq!(counts.queued.load(Ordering::Relaxed), 0);
     assert!(took < Duration::from_secs(5), "{took:?} for 20,000 records");
     let chain = &verify(&folder.0).expect("the chain holds")[0];
@@ -287,8 +335,23 @@ fn old_files_and_keys_are_deleted_and_the_chain_still_holds() {
     assert_eq!((chains[0].files, chains[0].records, chains[2].records), (1, 2, 2));
     write(&LogConfig::new(&folder.0), &messages(), 1);
     verify(&folder.0).expect("and so it goes on");
+    // Killed after it was said and before all was done: what is left of it is nobody's, and the next time does it.
+    let second = fs::read(folder.0.join("decision-00000003.jsonl")).expect("it is there");
+    let third = folder.0.join("decision-00000004.jsonl");
+    let purged = purge(&folder.0, retention, now + days(182)).expect("a log");
+    assert_eq!(purged.iter().map(|one| (one.class, one.files)).collect::<Vec<_>>(), [(LogClass::Decision, 1)]);
+    fs::write(folder.0.join("decision-00000003.jsonl"), &second).expect("writable");
+    let chains = verify(&folder.0).expect("the deletion is accounted for");
+    assert_eq!((chains[0].files, chains[0].records), (1, 2), "{third:?}");
+    purge(&folder.0, retention, now + days(182)).expect("a log");
+    assert!(!folder.0.join("decision-00000003.jsonl").exists() && third.exists());
+    verify(&folder.0).expect("and holds");
+    // By a clock that is ten years ahead nothing is deleted.
+    let error = purge(&folder.0, retention, now + days(3652)).expect_err("it is not believed");
+    assert!(matches!(error, LogError::Clock { .. }), "{error}");
     // Deleting by hand is not.
-    fs::remove_file(folder.0.join("decision-00000003.jsonl")).expect("it is there");
+    write(&LogConfig::new(&folder.0), &messages(), 1);
+    fs::remove_file(third).expect("it is there");
     assert!(matches!(verify(&folder.0), Err(LogError::Chain { .. })));
 }
 

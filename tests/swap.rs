@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tamis_guest::{Action, Message, TermId};
 use tamis_host::{Filter, LoadError, Parts, ScanFailure};
-use tamis_tests::{blocking_parts, pack_of, runtime, shipped_parts};
+use tamis_tests::{blocking_parts, module_with, pack_of, runtime, shipped_parts};
 
 const SWAPS: u64 = 1000;
 /// Swaps after which everything that is made once has been made.
@@ -209,4 +209,98 @@ fn every_worker_moves_before_its_next_batch() {
             assert_eq!(worker.generation().number(), generation);
         }
     }
+}
+
+/// How often this thread waited for a page that was not there yet.
+#[cfg(target_os = "linux")]
+fn page_faults() -> u64 {
+    let stat = std::fs::read_to_string("/proc/thread-self/stat").expect("Linux has it");
+    let after_name = stat.rsplit(')').next().expect("a name");
+    after_name.split_whitespace().nth(7).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// Memory of this process, pages that are mapped several times counted once.
+#[cfg(target_os = "linux")]
+fn own_kib() -> u64 {
+    let all = std::fs::read_to_string("/proc/self/smaps_rollup").expect("Linux has it");
+    let line = all.lines().find_map(|line| line.strip_prefix("Pss:")).expect("Linux has it");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// A pack of some megabytes.
+fn large_pack() -> Parts {
+    let terms: Vec<String> =
+        (0..60_000_u32).map(|number| format!("zork{:x}blat", number.wrapping_mul(0x9E37_79B1))).collect();
+    blocking_parts(pack_of(&terms.join("\n")))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fault_25_swap_that_is_felt() {
+    let _alone = alone();
+    let large = large_pack();
+    let filter = Filter::new(runtime(), packs()[0].clone()).expect("the first generation starts");
+    let mut worker = filter.worker().expect("a worker");
+    let mut judged = Vec::new();
+    let messages = ["see you at six, an apple", "a zork0blat, and another"].map(Message::body);
+    let mut faults = |worker: &mut tamis_host::Worker| {
+        let before = page_faults();
+        worker.scan(&messages, &mut judged);
+        assert!(judged.iter().all(|one| one.failure.is_none()));
+        page_faults() - before
+    };
+    for _ in 0..3 {
+        faults(&mut worker);
+    }
+    // The first batch of a new generation meets a sandbox that is there and pages that are mapped.
+    let swapped: Vec<u64> = (0..5)
+        .map(|_| {
+            filter.swap(large.clone()).expect("a good generation");
+            faults(&mut worker)
+        })
+        .collect();
+    // Where nothing was made ready, that one makes the sandbox and waits for its pages.
+    let late: Vec<u64> = (0..5)
+        .map(|_| {
+            let before = page_faults();
+            let mut late = filter.worker().expect("a worker");
+            faults(&mut late);
+            page_faults() - before
+        })
+        .collect();
+    let (worst, best) = (swapped.iter().max().expect("five"), late.iter().min().expect("five"));
+    assert!(worst * 4 < *best, "{swapped:?} page faults after swaps, {late:?} without");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fault_26_shared_pack_made_private_page_by_page() {
+    const WORKERS: u64 = 4;
+    let _alone = alone();
+    let large = large_pack();
+    let pack_kib = large.pack.bytes().len() as u64 >> 10;
+    let vandal = module_with("(memory.fill (local.get $pack) (i32.const 7) (local.get $bytes)) (i32.const 0)", "");
+    let module = runtime().module(&vandal).expect("a module");
+    let filter = Filter::new(runtime(), large.clone()).expect("it starts");
+    let mut workers: Vec<_> = (0..WORKERS).map(|_| filter.worker().expect("a worker")).collect();
+    let mut all_judge = || {
+        let mut judged = Vec::new();
+        for worker in &mut workers {
+            worker.scan(&[Message::body("see you at six")], &mut judged);
+            assert_eq!((judged[0].verdict.action, &judged[0].failure), (Action::Allow, &None));
+        }
+        // What was replaced is dropped on another thread.
+        Held::settled();
+        own_kib()
+    };
+    let shared = all_judge();
+    // It writes every page of the pack in every sandbox: that costs a pack for each of them, and no more.
+    let generation = filter.swap(Parts { module, ..large.clone() }).expect("it starts");
+    let dirty = all_judge();
+    assert!(dirty > shared + WORKERS * pack_kib / 2, "{dirty} KiB after {shared}: or this shows nothing");
+    assert!(dirty < shared + WORKERS * pack_kib + (8 << 10), "{dirty} KiB after {shared}, the pack has {pack_kib}");
+    // And all of it is given back with the generation.
+    assert!(filter.swap(large).expect("it starts") > generation);
+    let after = all_judge();
+    assert!(after < shared + (8 << 10), "{after} KiB after {shared}, the pack has {pack_kib}");
 }

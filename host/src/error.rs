@@ -61,6 +61,9 @@ pub enum LoadError {
     /// The module lacks something that filters must have.
     #[error("the module has no {0}; tamis-guest's abi.rs lists what a filter exports")]
     Export(&'static str),
+    /// The module exports what no filter does.
+    #[error("the module exports `{0}`, which no filter does; tamis-guest's abi.rs lists what a filter exports")]
+    Extra(String),
     /// The sandbox could not be made.
     #[error("the sandbox could not be made: {0}")]
     Sandbox(String),

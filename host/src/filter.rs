@@ -40,6 +40,8 @@ pub struct Origin {
     pub sha256: String,
     /// Until when it should be replaced, in seconds since 1970.
     pub expires: u64,
+    /// Sequence of the emergency file on top of it, if there is one.
+    pub emergency: Option<u64>,
 }
 
 /// Module, pack and policy that judge together. Never changes.
@@ -146,6 +148,8 @@ struct Shared {
 #[derive(Debug)]
 struct Swapping {
     last_number: u64,
+    /// How often one generation replaced another.
+    swaps: u64,
     /// Counters of the newest generations, the one that judges included, the newest last.
     history: VecDeque<(u64, Arc<Stats>)>,
 }
@@ -170,7 +174,7 @@ impl Filter {
             trial: ArcSwapOption::empty(),
             strikes: ArcSwapOption::empty(),
             flood: ArcSwapOption::new(flood),
-            swapping: Mutex::new(Swapping { last_number: 1, history }),
+            swapping: Mutex::new(Swapping { last_number: 1, swaps: 0, history }),
             refused: AtomicU64::new(0),
             workers: AtomicUsize::new(0),
         };
@@ -193,6 +197,7 @@ impl Filter {
         let next = self.next(&mut swapping, parts, origin)?;
         let number = next.number();
         swapping.history.push_back((number, next.stats.clone()));
+        swapping.swaps += 1;
         if swapping.history.len() > HISTORY + 1 {
             swapping.history.pop_front();
         }
@@ -228,11 +233,31 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy.
     pub fn try_out(&self, parts: Parts, mode: TrialMode, share: u16) -> Result<u64, LoadError> {
+        self.try_out_with_origin(parts, None, mode, share)
+    }
+
+    /// As [`try_out`](Filter::try_out), of a bundle.
+    pub(crate) fn try_out_with_origin(
+        &self,
+        parts: Parts,
+        origin: Option<Origin>,
+        mode: TrialMode,
+        share: u16,
+    ) -> Result<u64, LoadError> {
         let mut swapping = self.swapping();
-        let next = self.next(&mut swapping, parts, None)?;
+        let next = self.next(&mut swapping, parts, origin)?;
         let number = next.number();
         self.shared.trial.store(Some(Arc::new(Trial::new(Arc::new(next), mode, share))));
         Ok(number)
+    }
+
+    /// Lets the generation on trial do something else, for other senders; counts anew. Returns its number, if there
+    /// is one.
+    pub(crate) fn change_trial(&self, mode: TrialMode, share: u16) -> Option<u64> {
+        let generation = self.trial()?.generation().clone();
+        let number = generation.number();
+        self.shared.trial.store(Some(Arc::new(Trial::new(generation, mode, share))));
+        Some(number)
     }
 
     /// Ends the trial and returns it.
@@ -268,6 +293,12 @@ impl Filter {
     #[must_use]
     pub fn flood_watch(&self) -> Option<Arc<FloodWatch>> {
         self.shared.flood.load_full()
+    }
+
+    /// How often one generation replaced another.
+    #[must_use]
+    pub fn swaps(&self) -> u64 {
+        self.swapping().swaps
     }
 
     /// How often a swap was refused.

@@ -10,6 +10,7 @@ use tamis_guest::{ChannelId, Message, Verdict};
 use wasmtime::{Engine, Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
 
 use crate::filter::Generation;
+use crate::runtime::TABLE_ELEMENTS_MAX;
 use crate::{Judged, Runtime, ScanFailure, SideModule};
 
 /// Smallest page of the systems this runs on.
@@ -289,7 +290,7 @@ fn store(engine: &Engine, memory_bytes: usize) -> Store<StoreLimits> {
         .memory_size(memory_bytes)
         .memories(1)
         .tables(1)
-        .table_elements(10_000)
+        .table_elements(TABLE_ELEMENTS_MAX as usize)
         .instances(2)
         .trap_on_grow_failure(true)
         .build();

@@ -41,6 +41,7 @@ mod cache;
 mod clock;
 mod config;
 mod error;
+mod files;
 mod filter;
 mod flood;
 mod instance;
@@ -59,6 +60,7 @@ mod worker;
 
 pub use config::RuntimeConfig;
 pub use error::{LoadError, ScanFailure};
+pub use files::write_whole;
 pub use filter::{Filter, Generation, Origin, Parts};
 pub use flood::{Delivery, FLOOD_CATEGORY, FloodReason, FloodSigns, FloodWatch};
 pub use metrics::Metrics;

@@ -16,7 +16,7 @@ use tamis_guest::Action;
 
 use crate::bundle::{FollowEvent, Refusal};
 use crate::log::LogCounts;
-use crate::{Counts, Filter, FloodReason};
+use crate::{Counts, Filter, FloodReason, TrialMode};
 
 /// The metrics of a filter. Cloning shares them.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ impl Metrics {
     pub fn note(&self, event: &FollowEvent) {
         match event {
             FollowEvent::Refused(refusal) => self.refused(refusal),
-            FollowEvent::TakenBack { .. } => {
+            FollowEvent::TakenBack { .. } | FollowEvent::TrialFailed { .. } => {
                 *self.shared.taken_back.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             }
             _ => {}
@@ -79,7 +79,10 @@ struct Source(Arc<Shared>);
 
 impl Collector for Source {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let history = self.0.filter.history();
+        let mut history = self.0.filter.history();
+        // One on trial that judges some senders' messages; of one that watches, no message would be counted once.
+        let judging = self.0.filter.trial().filter(|trial| trial.mode() == TrialMode::Judge);
+        history.extend(judging.map(|trial| (trial.generation().number(), trial.generation().stats.clone())));
         let all: Vec<(String, Counts)> =
             history.iter().map(|(number, stats)| (number.to_string(), stats.counts())).collect();
         let generation = |number: &str| ("generation", number.to_owned());
@@ -173,6 +176,7 @@ impl Collector for Source {
                 origin.expires,
             )?;
         }
+        counter(&mut encoder, "swaps", "Generations that replaced the one before", self.0.filter.swaps())?;
         counter(&mut encoder, "swaps_refused", "Generations that did not start", self.0.filter.swaps_refused())?;
         let taken_back = *self.0.taken_back.lock().unwrap_or_else(PoisonError::into_inner);
         counter(&mut encoder, "bundles_taken_back", "Bundles taken back by breakers", taken_back)?;
@@ -180,6 +184,19 @@ impl Collector for Source {
             encoder.encode_descriptor("bundles_refused", "Bundles refused, by reason", None, MetricType::Counter)?;
         for (code, &count) in self.0.refused.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             ConstCounter::new(count).encode(metric.encode_family(&[("reason", *code)])?)?;
+        }
+        if let Some(trial) = self.0.filter.trial() {
+            gauge(&mut encoder, "trial_generation", "Number of the generation on trial", trial.generation().number())?;
+            let report = trial.report();
+            let same = report.compared - report.changes();
+            counter(&mut encoder, "trial_same", "Messages on which the one on trial says the same", same)?;
+            counter(&mut encoder, "trial_failures", "Messages on which the one on trial failed", report.failures)?;
+            let what = "Messages with another action by the one on trial";
+            let mut metric = encoder.encode_descriptor("trial_changed", what, None, MetricType::Counter)?;
+            for (judged, on_trial, count) in report.changed {
+                let labels: Labels = [("action", judged.name().to_owned()), ("on_trial", on_trial.name().to_owned())];
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
         }
         if let Some(watch) = self.0.filter.flood_watch() {
             let mut metric =

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use tamis_guest::{Pack, PackBytes};
 use wasm_encoder::{
@@ -39,8 +40,29 @@ impl fmt::Debug for PackImage {
 
 impl PackImage {
     pub(crate) fn new(bytes: PackBytes) -> Result<PackImage, LoadError> {
+        PackImage::shared(Arc::new(bytes))
+    }
+
+    /// A pack of bytes that others have too.
+    pub(crate) fn shared(bytes: Arc<PackBytes>) -> Result<PackImage, LoadError> {
         Pack::decode(&bytes)?;
-        Ok(PackImage { bytes: Arc::new(bytes), mapped: Arc::default() })
+        Ok(PackImage { bytes, mapped: Arc::default() })
+    }
+
+    /// Checks a pack and makes it ready to be mapped behind `pages` of a filter, both at once.
+    pub(crate) fn mapped(bytes: PackBytes, engine: &Engine, pages: u64) -> Result<PackImage, LoadError> {
+        let image = PackImage { bytes: Arc::new(bytes), mapped: Arc::default() };
+        let (module, checked) = thread::scope(|scope| {
+            let module = scope.spawn(|| image.memory_module(engine, pages));
+            let checked = Pack::decode(&image.bytes).map(|_| ());
+            let none = |_| Err(LoadError::Sandbox("the pack cannot be mapped".to_owned()));
+            (module.join().unwrap_or_else(none), checked)
+        });
+        checked?;
+        // The first instance would do it otherwise, when it is waited for.
+        let ready = module?.initialize_copy_on_write_image();
+        ready.map_err(|error| LoadError::Sandbox(format!("{error:#}")))?;
+        Ok(image)
     }
 
     /// The pack, to look terms and categories up in. Costs a look at its header.

@@ -10,8 +10,9 @@ use std::time::Duration;
 use tamis_guest::PackBytes;
 use tamis_guest::wire::{ABI_SECTION, ABI_VERSION, SIDE_SECTION};
 use wasmparser::{Parser, Payload};
-use wasmtime::{Config, Engine, ExportType, ExternType, OptLevel, Strategy};
+use wasmtime::{Config, Engine, ExternType, OptLevel, Strategy};
 
+use crate::bundle::sha256_hex;
 use crate::instance::Instance;
 use crate::side::Description;
 use crate::{LoadError, PackImage, RuntimeConfig, SideConfig, SideModule, cache};
@@ -23,6 +24,12 @@ const FUNCTIONS_MAX: u32 = 20_000;
 /// Largest function, in bytes, and most locals of one: compiling takes more than linear time in both.
 const FUNCTION_BYTES_MAX: usize = 512 << 10;
 const LOCALS_MAX: u32 = 2_000;
+/// Most types, globals and data segments of a module; the filter has some 60, 1 and 3.
+const TYPES_MAX: u32 = 2_000;
+const GLOBALS_MAX: u32 = 1_000;
+const SEGMENTS_MAX: u32 = 10_000;
+/// Most elements of its table, which is one.
+pub(crate) const TABLE_ELEMENTS_MAX: u64 = 10_000;
 
 /// What all filters of a process share. Make one.
 #[derive(Clone)]
@@ -52,6 +59,7 @@ pub struct Module {
     /// Pages of memory the module asks for, its statics and stack.
     pub(crate) pages: u64,
     wasm: Arc<[u8]>,
+    sha256: Arc<str>,
     beside: Arc<[SideModule]>,
 }
 
@@ -78,6 +86,12 @@ impl Module {
     #[must_use]
     pub fn wasm(&self) -> &[u8] {
         &self.wasm
+    }
+
+    /// Its SHA-256 in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> &str {
+        &self.sha256
     }
 }
 
@@ -125,7 +139,8 @@ impl Runtime {
         let pages = pages.ok_or(LoadError::Export("import of `env.memory`"))?;
         let compiled = self.compile(&self.shared.engine, wasm)?;
         check_exports(&compiled)?;
-        Ok(Module { compiled, pages, wasm: wasm.into(), beside: Arc::default() })
+        let sha256 = sha256_hex(wasm).into();
+        Ok(Module { compiled, pages, wasm: wasm.into(), sha256, beside: Arc::default() })
     }
 
     /// Checks a module of others, made with `tamis_guest::sdk`, and compiles it, to run beside the filter with
@@ -228,26 +243,54 @@ fn side_engine_config() -> Config {
     config
 }
 
+/// A function that a filter exports.
+struct Exported {
+    name: &'static str,
+    params: &'static str,
+    results: &'static str,
+    what: &'static str,
+}
+
+const fn exported(name: &'static str, params: &'static str, results: &'static str, what: &'static str) -> Exported {
+    Exported { name, params, results, what }
+}
+
+/// What every filter exports.
+const NEEDED: [Exported; 3] = [
+    exported("tamis_areas", "", "i64", "function `tamis_areas() -> i64`"),
+    exported("tamis_init", "i32 i32 i32", "i32", "function `tamis_init(i32, i32, i32) -> i32`"),
+    exported("tamis_scan", "i32 i32", "i32", "function `tamis_scan(i32, i32) -> i32`"),
+];
+/// What one that judges uploads exports as well: all of it.
+const UPLOADS: [Exported; 3] = [
+    exported("tamis_upload", "i32 i32", "i32", "function `tamis_upload(i32, i32) -> i32`"),
+    exported("tamis_push", "i32", "i32", "function `tamis_push(i32) -> i32`"),
+    exported("tamis_finish", "", "i32", "function `tamis_finish() -> i32`"),
+];
+/// What linkers add, which nobody asks for.
+const LINKED: [&str; 2] = ["__data_end", "__heap_base"];
+
+/// Exactly what a filter exports, each of its type: what is misspelt would be missed later.
 fn check_exports(compiled: &wasmtime::Module) -> Result<(), LoadError> {
-    let has = |name: &str, params: &str, results: &str| {
-        let of_type = |export: ExportType<'_>| match export.ty() {
-            ExternType::Func(ty) => {
-                export.name() == name && signature(ty.params()) == params && signature(ty.results()) == results
+    for export in compiled.exports() {
+        let known = NEEDED.iter().chain(&UPLOADS).find(|known| known.name == export.name());
+        let is_good = match (export.ty(), known) {
+            (ExternType::Func(ty), Some(known)) => {
+                signature(ty.params()) == known.params && signature(ty.results()) == known.results
             }
+            (ExternType::Memory(_), None) => export.name() == "memory",
+            (ExternType::Global(_), None) => LINKED.contains(&export.name()),
             _ => false,
         };
-        compiled.exports().any(of_type)
-    };
-    if !has("tamis_areas", "", "i64") {
-        return Err(LoadError::Export("function `tamis_areas() -> i64`"));
+        match known {
+            _ if is_good => {}
+            Some(known) => return Err(LoadError::Export(known.what)),
+            None => return Err(LoadError::Extra(export.name().to_owned())),
+        }
     }
-    if !has("tamis_init", "i32 i32 i32", "i32") {
-        return Err(LoadError::Export("function `tamis_init(i32, i32, i32) -> i32`"));
-    }
-    if !has("tamis_scan", "i32 i32", "i32") {
-        return Err(LoadError::Export("function `tamis_scan(i32, i32) -> i32`"));
-    }
-    Ok(())
+    let is_missing = |known: &&Exported| compiled.get_export(known.name).is_none();
+    let uploads = if UPLOADS.iter().all(|known| is_missing(&known)) { &[][..] } else { &UPLOADS };
+    NEEDED.iter().chain(uploads).find(is_missing).map_or(Ok(()), |missing| Err(LoadError::Export(missing.what)))
 }
 
 /// What a module says before it is compiled.
@@ -258,7 +301,7 @@ struct Inspected {
     side: Option<Description>,
 }
 
-/// Looks at a module before anything is compiled: the boundary's version, imports, size.
+/// Looks at a module before anything is compiled: the boundary's version, imports, size and shape.
 fn inspect(wasm: &[u8], bytes_max: usize) -> Result<Inspected, LoadError> {
     let not_a_module = |reason: String| LoadError::NotAModule(reason);
     if wasm.len() > bytes_max {
@@ -300,6 +343,27 @@ fn inspect(wasm: &[u8], bytes_max: usize) -> Result<Inspected, LoadError> {
             }
             Payload::CodeSectionStart { count, .. } if count > FUNCTIONS_MAX => {
                 return Err(not_a_module(format!("{count} functions, the limit is {FUNCTIONS_MAX}")));
+            }
+            Payload::TypeSection(types) if types.count() > TYPES_MAX => {
+                return Err(not_a_module(format!("{} types, the limit is {TYPES_MAX}", types.count())));
+            }
+            Payload::GlobalSection(globals) if globals.count() > GLOBALS_MAX => {
+                return Err(not_a_module(format!("{} globals, the limit is {GLOBALS_MAX}", globals.count())));
+            }
+            Payload::DataSection(data) if data.count() > SEGMENTS_MAX => {
+                return Err(not_a_module(format!("{} data segments, the limit is {SEGMENTS_MAX}", data.count())));
+            }
+            Payload::TableSection(tables) => {
+                for table in tables.clone() {
+                    let elements = table.map_err(|error| not_a_module(error.to_string()))?.ty.initial;
+                    if tables.count() > 1 || elements > TABLE_ELEMENTS_MAX {
+                        let limit = format!("the limit is one of {TABLE_ELEMENTS_MAX}");
+                        return Err(not_a_module(format!(
+                            "{} tables, of {elements} elements; {limit}",
+                            tables.count()
+                        )));
+                    }
+                }
             }
             Payload::CodeSectionEntry(body) => {
                 let length = body.range().len();

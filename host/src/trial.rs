@@ -2,20 +2,23 @@
 //! what would change, or judges those senders' messages. Senders are chosen by a stable hash, so that one
 //! person meets one behaviour.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde::{Deserialize, Serialize};
 use tamis_guest::{Action, Message};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{Generation, Judged};
 
 /// Into how many buckets senders fall.
-const BUCKETS: u64 = 10_000;
+pub(crate) const BUCKETS: u64 = 10_000;
 const ACTIONS: usize = Action::ALL.len();
 
 /// What a trial does.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TrialMode {
     /// It watches: verdicts are compared, and nothing follows from them. Messages without a sender are
     /// chosen by their text.
@@ -33,11 +36,16 @@ pub struct Trial {
     /// By action of the one that judges, and of the one on trial.
     pairs: [[AtomicU64; ACTIONS]; ACTIONS],
     failures: AtomicU64,
+    judged: AtomicU64,
 }
 
-/// What a trial that watches has seen.
+/// What a trial has seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrialReport {
+    /// What it does.
+    pub mode: TrialMode,
+    /// How many messages it judged, if that is what it does.
+    pub judged: u64,
     /// How many messages both judged.
     pub compared: u64,
     /// Changed actions, with how many messages: judged so, on trial so.
@@ -46,9 +54,35 @@ pub struct TrialReport {
     pub failures: u64,
 }
 
+impl TrialReport {
+    /// How many messages would have another action.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changed.iter().map(|(_, _, count)| count).sum()
+    }
+}
+
+impl fmt::Display for TrialReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.mode == TrialMode::Judge {
+            return write!(f, "it judged {} messages, and failed on {}", self.judged, self.failures);
+        }
+        write!(f, "of {} messages {} would change", self.compared, self.changes())?;
+        for (at, (live, on_trial, count)) in self.changed.iter().enumerate() {
+            let before = if at == 0 { ": " } else { ", " };
+            write!(f, "{before}{count} from {} to {}", live.name(), on_trial.name())?;
+        }
+        match self.failures {
+            0 => Ok(()),
+            failures => write!(f, "; it failed on {failures}"),
+        }
+    }
+}
+
 impl Trial {
     pub(crate) fn new(generation: Arc<Generation>, mode: TrialMode, share: u16) -> Trial {
-        Trial { generation, mode, share, pairs: Default::default(), failures: AtomicU64::new(0) }
+        let (failures, judged) = (AtomicU64::new(0), AtomicU64::new(0));
+        Trial { generation, mode, share, pairs: Default::default(), failures, judged }
     }
 
     /// What is on trial.
@@ -66,8 +100,8 @@ impl Trial {
     /// What it has seen so far.
     #[must_use]
     pub fn report(&self) -> TrialReport {
-        let mut report =
-            TrialReport { compared: 0, changed: Vec::new(), failures: self.failures.load(Ordering::Relaxed) };
+        let [judged, failures] = [&self.judged, &self.failures].map(|count| count.load(Ordering::Relaxed));
+        let mut report = TrialReport { mode: self.mode, judged, compared: 0, changed: Vec::new(), failures };
         for (live, row) in Action::ALL.into_iter().zip(&self.pairs) {
             for (on_trial, count) in Action::ALL.into_iter().zip(row) {
                 let count = count.load(Ordering::Relaxed);
@@ -90,11 +124,21 @@ impl Trial {
         xxh3_64(key) % BUCKETS < u64::from(self.share)
     }
 
-    pub(crate) fn compare(&self, live: &Judged, on_trial: &Judged) {
+    /// Counts what it judged.
+    pub(crate) fn count(&self, judged: &[Judged]) {
+        let failures = judged.iter().filter(|one| one.failure.is_some()).count();
+        self.judged.fetch_add(judged.len() as u64, Ordering::Relaxed);
+        self.failures.fetch_add(failures as u64, Ordering::Relaxed);
+    }
+
+    /// Counts what both say of a message, and notes with the one that judges what the other would have done.
+    pub(crate) fn compare(&self, live: &mut Judged, on_trial: &Judged) {
         if on_trial.failure.is_some() {
             self.failures.fetch_add(1, Ordering::Relaxed);
-        } else {
-            self.pairs[live.verdict.action as usize][on_trial.verdict.action as usize].fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        let (is, would_be) = (live.verdict.action, on_trial.verdict.action);
+        self.pairs[is as usize][would_be as usize].fetch_add(1, Ordering::Relaxed);
+        live.would_be = (is != would_be).then_some(would_be);
     }
 }

@@ -30,6 +30,8 @@ pub struct Judged {
     pub strikes: u32,
     /// What is known of its company; nothing unless the policy says what makes a flood.
     pub flood: FloodSigns,
+    /// What the generation on trial would have done, if that is something else.
+    pub would_be: Option<Action>,
 }
 
 /// Judges messages on one thread.
@@ -211,10 +213,11 @@ fn scan_with_trial(
         TrialMode::Watch => {
             seat.scan(runtime, messages, judged);
             for (at, tried) in taken.into_iter().zip(&by_trial) {
-                trial.compare(&judged[at], tried);
+                trial.compare(&mut judged[at], tried);
             }
         }
         TrialMode::Judge => {
+            trial.count(&by_trial);
             let rest: Vec<Message<'_>> = others.iter().map(|&at| messages[at]).collect();
             let mut by_live = vec![Judged::default(); rest.len()];
             seat.scan(runtime, &rest, &mut by_live);
@@ -245,6 +248,7 @@ impl Seat {
             answer.generation = self.generation.number();
             answer.failure = None;
             answer.flood = FloodSigns::default();
+            answer.would_be = None;
             answer.sides.clear();
         }
         let mut from = 0;

@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args as ArgGroup, Parser, Subcommand, ValueEnum};
 use tamis_guest::Field;
 use tamis_guest::compile::Variants;
+use tamis_host::bundle::Step;
 
 use crate::lists::ListsArgs;
 
@@ -190,6 +192,9 @@ pub(crate) struct CheckArgs {
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,
+    /// Count how many messages of a sender were held or blocked in the last so many minutes, and say it with each verdict
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=44_640))]
+    pub(crate) strikes: Option<u64>,
     /// Judge each file as one upload of up to 4 GiB of text, not line by line
     #[arg(long, conflicts_with = "log")]
     pub(crate) uploads: bool,
@@ -240,6 +245,28 @@ pub(crate) struct BundleSourceArgs {
     /// How often to look for a new one, in seconds; a folder is also watched
     #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) every: u64,
+    /// What is done with a new bundle before it judges every message, whatever the bundle says of that itself: steps such
+    /// as `watch:100%:15m,judge:5%:1h`, of senders and for how long, or `none`
+    #[arg(long, value_name = "STEPS", requires = "bundles")]
+    pub(crate) steps: Option<Steps>,
+    /// Name of this host in the decision log, and for bundles that come to some hosts first [default: the system's]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+}
+
+/// Steps before a bundle judges every message; none if it does at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Steps(pub(crate) Vec<Step>);
+
+impl FromStr for Steps {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Steps, String> {
+        match text {
+            "none" => Ok(Steps(Vec::new())),
+            text => text.split(',').map(str::parse).collect::<Result<_, _>>().map(Steps),
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -1,10 +1,12 @@
 //! What the command works with where nothing else is named: the embedded module, pack and policy.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use tamis_guest::compile::PolicySource;
+use tamis_host::bundle::{Admission, AdmissionProcess};
 use tamis_host::{Defaults, Filter, Loaded, Runtime, RuntimeConfig, SideConfig, Sources};
 
 use crate::args::SourceArgs;
@@ -44,6 +46,22 @@ pub(crate) fn defaults(runtime: &Runtime) -> anyhow::Result<Defaults> {
         pack: runtime.pack(&include_bytes!(concat!(env!("OUT_DIR"), "/default.pack"))[..])?,
         policy: policy.context("the embedded policy is unusable")?,
     })
+}
+
+/// How bundles are checked: in a process of this very program, which is what runs even after its file was replaced.
+pub(crate) fn admission() -> Admission {
+    let program = if cfg!(target_os = "linux") { Ok(PathBuf::from("/proc/self/exe")) } else { env::current_exe() };
+    let mut admission = Admission::default();
+    // Where nobody knows what this program is, its name has to do.
+    admission.process(AdmissionProcess::new(program.unwrap_or_else(|_| "tamis".into()), ["admit".into()]));
+    admission
+}
+
+/// The name that the system has.
+pub(crate) fn host_name() -> String {
+    let files = ["/proc/sys/kernel/hostname", "/etc/hostname"];
+    let name = files.iter().find_map(|file| fs::read_to_string(file).ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "tamis".to_owned())
 }
 
 /// Puts modules of others beside the filter.

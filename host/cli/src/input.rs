@@ -44,6 +44,14 @@ impl Line {
         Message { text: &self.text, field: self.field, channel, sender: self.sender.as_bytes() }
     }
 
+    /// Its id as it is shown.
+    pub(crate) fn id_text(&self) -> String {
+        match &self.id {
+            Value::String(id) => id.clone(),
+            id => id.to_string(),
+        }
+    }
+
     /// Where it goes, and when.
     pub(crate) fn delivery(&self) -> Delivery<'_> {
         Delivery { recipient: self.recipient.as_bytes(), at: self.time }

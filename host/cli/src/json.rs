@@ -25,6 +25,12 @@ pub(crate) struct VerdictJson<'a> {
     /// The limits of floods that it passed; the category is `spam.flood`.
     #[serde(skip_serializing_if = "Option::is_none")]
     flood: Option<FloodJson>,
+    /// What the bundle on trial would have done, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_be: Option<&'static str>,
+    /// How many messages of its sender were held or blocked of late, this one included, if that is counted.
+    #[serde(skip_serializing_if = "is_zero")]
+    strikes: u32,
     generation: u64,
     /// The text with what must not be shown masked; only where the action is `mask`. Without it such a
     /// message has more matches than a verdict holds, and should be held.
@@ -39,6 +45,11 @@ pub(crate) struct VerdictJson<'a> {
     /// What the modules beside the filter said, those that found nothing left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     sides: Vec<SideJson<'a>>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// What a module beside the filter said.
@@ -145,6 +156,8 @@ impl<'a> VerdictJson<'a> {
                 ConfidenceJson { advertising, fraud }
             }),
             flood: FloodJson::new(judged.flood),
+            would_be: judged.would_be.map(Action::name),
+            strikes: judged.strikes,
             generation: judged.generation,
             masked: (judged.verdict.action == Action::Mask && judged.failure.is_none())
                 .then(masked)

@@ -46,10 +46,7 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
     let text = String::from_utf8_lossy(&line.text);
     let action = judged.verdict.action;
     let style = color(action).bold();
-    let id = match &line.id {
-        serde_json::Value::String(id) => id.clone(),
-        id => id.to_string(),
-    };
+    let id = line.id_text();
     let notes: Vec<&str> = judged.verdict.flags.names().collect();
     let notes = if notes.is_empty() { String::new() } else { format!("  ({})", notes.join(", ")) };
     writeln!(out, "{style}{}{style:#} {BOLD}{id}{BOLD:#}{DIM}{notes}{DIM:#}", action.name())?;
@@ -62,6 +59,13 @@ pub(crate) fn verdict(out: &mut impl Write, line: &Line, judged: &Judged, pack: 
     marked(out, &text, &spans, style)?;
     if let Some(failure) = &judged.failure {
         writeln!(out, "   = the filter failed on this message: {failure}")?;
+    }
+
+    if let Some(would_be) = judged.would_be {
+        writeln!(out, "   = the bundle on trial says {}", would_be.name())?;
+    }
+    if judged.strikes > 0 {
+        writeln!(out, "   = {} messages of its sender were held or blocked of late", count(judged.strikes.into()))?;
     }
 
     if let Some(severity) = judged.flood.severity() {

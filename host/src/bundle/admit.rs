@@ -1,7 +1,7 @@
 //! What a verified bundle must pass before it may judge: its lists compile, its module starts, its own tests
 //! hold, hostile messages do no harm, and it is fast enough. All of it in sandboxes of its own.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use tamis_guest::{Message, Pack, Verdict};
 use crate::bundle::content::Compiled;
 use crate::bundle::emergency::with_modes;
 use crate::bundle::{AdmissionProcess, Content, PartKind, Refusal, Verified};
-use crate::{Defaults, Filter, Judged, LoadError, Module, PackImage, Parts, Runtime, Worker};
+use crate::{Defaults, Filter, Judged, LoadError, Module, PackImage, Parts, Runtime, RuntimeConfig, Worker};
 
 /// Messages the size of an SMS, to measure by.
 const SAMPLE: [&str; 4] = [
@@ -22,6 +22,8 @@ const SAMPLE: [&str; 4] = [
 ];
 /// How often the sample is judged to find its best time.
 const SAMPLE_ROUNDS: usize = 5;
+/// In the place of a number of terms that nobody counted.
+const NOT_COUNTED: u64 = u64::MAX;
 /// How many failed tests are counted before the rest is not run any more.
 const FAILED_MAX: usize = 100;
 
@@ -82,12 +84,13 @@ impl Default for Admission {
     }
 }
 
-/// What the checking process is told.
+/// What the checking process is told before the content.
 pub(crate) struct Request {
     pub(crate) admission: Admission,
-    /// How many terms the signer counted.
-    pub(crate) terms: u64,
-    pub(crate) content: Content,
+    /// How many terms the signer counted, if it is all a signer's.
+    pub(crate) terms: Option<u64>,
+    /// The limits of the host's own sandboxes.
+    pub(crate) config: RuntimeConfig,
 }
 
 /// What the checks found.
@@ -127,9 +130,21 @@ impl Admission {
     }
 
     /// Tells the checking process what to check.
-    pub(crate) fn write_request(&self, content: &Content, terms: u64, out: &mut impl Write) -> io::Result<()> {
-        let nanos = u64::try_from(self.message_budget.as_nanos()).unwrap_or(u64::MAX);
-        for number in [nanos, self.hostile_bytes as u64, terms] {
+    pub(crate) fn write_request(
+        &self,
+        content: &Content,
+        terms: Option<u64>,
+        config: &RuntimeConfig,
+        out: &mut impl Write,
+    ) -> io::Result<()> {
+        for number in [
+            nanos(self.message_budget),
+            self.hostile_bytes as u64,
+            terms.unwrap_or(NOT_COUNTED),
+            nanos(config.scan_deadline),
+            config.memory_bytes_max as u64,
+            config.module_bytes_max as u64,
+        ] {
             out.write_all(&number.to_le_bytes())?;
         }
         for (kind, bytes) in &content.parts {
@@ -140,28 +155,35 @@ impl Admission {
         out.flush()
     }
 
-    /// What [`write_request`](Admission::write_request) wrote.
-    pub(crate) fn read_request(request: &[u8]) -> Result<Request, Refusal> {
-        let cut = || Refusal::Malformed("the request is cut short".to_owned());
-        let number = |rest: &mut &[u8]| {
-            let (bytes, after) = rest.split_first_chunk::<8>().ok_or_else(cut)?;
-            *rest = after;
-            Ok::<_, Refusal>(u64::from_le_bytes(*bytes))
+    /// The beginning of what [`write_request`](Admission::write_request) wrote.
+    pub(crate) fn read_request(request: &mut impl Read) -> io::Result<Request> {
+        let mut number = || {
+            let mut bytes = [0; 8];
+            request.read_exact(&mut bytes).map(|()| u64::from_le_bytes(bytes))
         };
-        let mut rest = request;
-        let message_budget = Duration::from_nanos(number(&mut rest)?);
-        let hostile_bytes = usize::try_from(number(&mut rest)?).map_err(|_| cut())?;
-        let terms = number(&mut rest)?;
+        let bytes = |number: u64| usize::try_from(number).map_err(io::Error::other);
+        let message_budget = Duration::from_nanos(number()?);
+        let hostile_bytes = bytes(number()?)?;
+        let terms = Some(number()?).filter(|&terms| terms != NOT_COUNTED);
+        let mut config = RuntimeConfig::default();
+        config.scan_deadline(Duration::from_nanos(number()?));
+        config.memory_bytes_max(bytes(number()?)?).module_bytes_max(bytes(number()?)?);
+        Ok(Request { admission: Admission { message_budget, hostile_bytes, process: None }, terms, config })
+    }
+
+    /// The rest of it.
+    pub(crate) fn read_content(mut rest: &[u8]) -> Result<Content, Refusal> {
+        let cut = || Refusal::Malformed("the request is cut short".to_owned());
         let mut content = Content::default();
         while let Some((&kind, after)) = rest.split_first() {
-            rest = after;
             let kind = PartKind::ALL.into_iter().find(|known| *known as u8 == kind).ok_or_else(cut)?;
-            let length = usize::try_from(number(&mut rest)?).map_err(|_| cut())?;
-            let (bytes, after) = rest.split_at_checked(length).ok_or_else(cut)?;
+            let (length, after) = after.split_first_chunk::<8>().ok_or_else(cut)?;
+            let length = usize::try_from(u64::from_le_bytes(*length)).map_err(|_| cut())?;
+            let (bytes, after) = after.split_at_checked(length).ok_or_else(cut)?;
             content.parts.push((kind, bytes.to_vec()));
             rest = after;
         }
-        Ok(Request { admission: Admission { message_budget, hostile_bytes, process: None }, terms, content })
+        Ok(content)
     }
 
     /// Compiles a verified bundle and puts it to the test. `known` are modules compiled before; one with the
@@ -176,9 +198,21 @@ impl Admission {
         defaults: &Defaults,
         known: &[&Module],
     ) -> Result<(Parts, AdmissionReport), Refusal> {
-        let (content, terms) = (verified.content(), verified.manifest().terms);
+        self.check_content(runtime, verified.content(), Some(verified.manifest().terms), defaults, known)
+    }
+
+    /// As [`check`](Admission::check), of content that need not be a bundle's own. `terms_stated` is what its signer
+    /// counted.
+    pub(crate) fn check_content(
+        &self,
+        runtime: &Runtime,
+        content: &Content,
+        terms_stated: Option<u64>,
+        defaults: &Defaults,
+        known: &[&Module],
+    ) -> Result<(Parts, AdmissionReport), Refusal> {
         let Some(process) = &self.process else {
-            return self.check_content(runtime, content, Some(terms), defaults, known);
+            return self.check_here(runtime, content, terms_stated, defaults, known);
         };
         // A module that is new here is compiled over there first.
         let is_known = |module: &&&Module| content.part(PartKind::Module) == Some(module.wasm());
@@ -186,19 +220,16 @@ impl Admission {
             Some(_) => known.iter().find(is_known).copied(),
             None => Some(&defaults.module),
         };
-        let (pack, report) = process.check(runtime, content, terms, self, module)?;
-        if report.terms as u64 != terms {
-            return Err(Refusal::Terms { stated: terms, found: report.terms as u64 });
-        }
+        let (pack, report) = process.check(runtime, content, terms_stated, self, module)?;
+        check_count(report.terms, terms_stated)?;
         // Compiled by that process, so it is in the cache if there is one.
         let module = find_module(runtime, content, &defaults.module, known)?;
         let policy = content.policy()?;
-        Ok((assemble(module, pack, policy.as_ref().unwrap_or(&defaults.policy)), report))
+        Ok((assemble(module, pack, policy.as_ref().unwrap_or(&defaults.policy))?, report))
     }
 
-    /// As [`check`](Admission::check), here, of content that need not be a bundle's own. `terms_stated` is what
-    /// its signer counted.
-    pub(crate) fn check_content(
+    /// As [`check_content`](Admission::check_content), in this process.
+    fn check_here(
         &self,
         runtime: &Runtime,
         content: &Content,
@@ -212,7 +243,7 @@ impl Admission {
         self.test_compiled(runtime, content, compiled, terms_stated, &defaults.policy, module)
     }
 
-    /// The second half of [`check_content`](Admission::check_content), once the lists are compiled.
+    /// The second half of [`check_here`](Admission::check_here), once the lists are compiled.
     pub(crate) fn test_compiled(
         &self,
         runtime: &Runtime,
@@ -222,11 +253,7 @@ impl Admission {
         default_policy: &PolicySource,
         module: Module,
     ) -> Result<(Parts, AdmissionReport), Refusal> {
-        let policy = compiled.policy.as_ref().unwrap_or(default_policy);
-        if !policy.protected().is_in(&compiled.pack.pack()) {
-            return Err(LoadError::Unprotected.into());
-        }
-        let parts = assemble(module, compiled.pack, policy);
+        let parts = assemble(module, compiled.pack, compiled.policy.as_ref().unwrap_or(default_policy))?;
         let mut report = self.test(runtime, &parts, terms_stated, &content.tests()?)?;
         report.warnings = compiled.warnings;
         Ok((parts, report))
@@ -244,9 +271,7 @@ impl Admission {
         if terms == 0 {
             return Err(Refusal::Empty);
         }
-        if let Some(stated) = terms_stated.filter(|&stated| stated != terms as u64) {
-            return Err(Refusal::Terms { stated, found: terms as u64 });
-        }
+        check_count(terms, terms_stated)?;
         let filter = Filter::new(runtime, parts.clone())?;
         let mut worker = filter.worker()?;
         run_tests(&mut worker, &parts.pack, tests)?;
@@ -272,6 +297,15 @@ impl Admission {
     }
 }
 
+fn check_count(found: usize, stated: Option<u64>) -> Result<(), Refusal> {
+    let found = found as u64;
+    stated.filter(|&stated| stated != found).map_or(Ok(()), |stated| Err(Refusal::Terms { stated, found }))
+}
+
+pub(crate) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The module of the content: one that is compiled already, if it is known.
 pub(crate) fn find_module(
     runtime: &Runtime,
@@ -288,14 +322,17 @@ pub(crate) fn find_module(
     Ok(module.with_sides_of(default))
 }
 
-fn assemble(module: Module, pack: PackImage, policy: &PolicySource) -> Parts {
+fn assemble(module: Module, pack: PackImage, policy: &PolicySource) -> Result<Parts, LoadError> {
+    if !policy.protected().is_in(&pack.pack()) {
+        return Err(LoadError::Unprotected);
+    }
     let table = crate::sources::resolve(policy, &pack);
     let table = {
         let pack = pack.pack();
         let categories: Vec<&str> = (0..pack.categories_count()).map(|index| pack.category(index).id).collect();
         with_modes(&table, &categories)
     };
-    Parts { module, pack, policy: table, failure: policy.failure_policies() }
+    Ok(Parts { module, pack, policy: table, failure: policy.failure_policies() })
 }
 
 fn run_tests(worker: &mut Worker, image: &PackImage, tests: &[SelfTest]) -> Result<(), Refusal> {

@@ -11,8 +11,7 @@ use crate::LoadError;
 use crate::bundle::admit::{SelfTest, Wanted};
 use crate::bundle::content::{Content, write_files};
 use crate::bundle::file::{Body, Bundle, pack};
-use crate::bundle::manifest::PART_BYTES_MAX;
-use crate::bundle::{Manifest, Part, PartKind, Refusal, TextFile, sha256_hex};
+use crate::bundle::{Manifest, Part, PartKind, Refusal, Rollout, TextFile, sha256_hex};
 
 /// What a bundle is to be made of.
 #[derive(Clone, Debug)]
@@ -94,10 +93,16 @@ impl BundleBuilder {
         self
     }
 
+    /// Says on which hosts it judges first, and there for whom. Default: everywhere at once, every message.
+    pub fn rollout(&mut self, rollout: Rollout) -> &mut BundleBuilder {
+        self.manifest.rollout = rollout;
+        self
+    }
+
     /// Compiles the lists once, to count their terms, and packs everything.
     ///
     /// # Errors
-    /// If lists or policy have errors.
+    /// If lists or policy have errors, or there can be no such name or rollout.
     pub fn finish(&self) -> Result<Bundle, Refusal> {
         let mut content = Content::default();
         let mut put = |kind, bytes| content.parts.push((kind, bytes));
@@ -120,19 +125,17 @@ impl BundleBuilder {
         let mut manifest = self.manifest.clone();
         manifest.terms = Pack::decode_layout(&bytes).map_err(LoadError::from)?.terms_count() as u64;
         for (kind, bytes) in &content.parts {
-            if bytes.len() as u64 > PART_BYTES_MAX {
-                let what = format!("the part `{kind}`");
-                return Err(Refusal::TooLarge { what, bytes: bytes.len() as u64, limit: PART_BYTES_MAX });
-            }
             manifest.parts.push(Part { kind: *kind, bytes: bytes.len() as u64, sha256: sha256_hex(bytes) });
         }
+        manifest.check()?;
         let bodies = content.parts.iter().map(|(_, bytes)| Body::Whole(pack(bytes)));
         Ok(Bundle::new(manifest, None, bodies.collect()))
     }
 }
 
 impl Bundle {
-    /// The same content under another sequence and time, to be signed anew: how to go back to what was.
+    /// The same content under another sequence and time, to be signed anew: how to go back to what was, everywhere
+    /// at once.
     ///
     /// # Errors
     /// If it is written as changes; make it from a whole bundle.
@@ -140,7 +143,8 @@ impl Bundle {
         if let Some(base) = self.base() {
             return Err(Refusal::DeltaBase(base));
         }
-        let manifest = Manifest { sequence, created, expires, note: note.to_owned(), ..self.manifest().clone() };
+        let (note, rollout) = (note.to_owned(), Rollout::default());
+        let manifest = Manifest { sequence, created, expires, note, rollout, ..self.manifest().clone() };
         Ok(Bundle::new(manifest, None, self.bodies.clone()))
     }
 }

@@ -2,15 +2,19 @@
 //! and may hold `NAME.from-DIGEST.tamis`, the same as changes to the one with that digest (its first sixteen
 //! digits), and `NAME.emergency.json`. Believes nothing: what comes is hearsay until it is verified.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use crate::bundle::store::{read_limited, write_whole};
-use crate::bundle::{Bundle, Refusal};
+use crate::bundle::store::read_limited;
+use crate::bundle::{Bundle, Manifest, Refusal};
+use crate::files::write_whole;
 
 /// How many digits of a digest are in a file's name.
 const NAME_DIGITS: usize = 16;
+/// To how many earlier bundles changes are published.
+const CHANGES_KEPT: usize = 8;
 
 /// Where bundles come from.
 #[derive(Clone, Debug)]
@@ -126,8 +130,8 @@ fn file_stamp(path: &Path) -> Result<Option<Stamp>, Refusal> {
     }
 }
 
-/// Puts a signed bundle where hosts fetch it: first as changes to the one that was there, then whole, each
-/// renamed into place. What was there is kept as `NAME-SEQUENCE.tamis`. Returns the size of the changes.
+/// Puts a signed bundle where hosts fetch it: first as changes to those that were there before, then whole, each
+/// renamed into place. What was there is kept as `NAME-SEQUENCE.tamis`. Returns the size of the changes to the last.
 ///
 /// # Errors
 /// If the folder cannot be written, or the sequence is not above the one that is there.
@@ -135,27 +139,61 @@ pub fn publish(bundle: &Bundle, folder: &Path) -> Result<Option<usize>, Refusal>
     if bundle.signatures().is_empty() {
         return Err(Refusal::Unsigned);
     }
-    let manifest = bundle.manifest();
-    let store = |path: &Path| {
-        let path = path.to_owned();
-        move |error| Refusal::Store { path, error }
+    let Manifest { name, sequence: found, .. } = bundle.manifest();
+    let put = |file: String, bytes: &[u8]| {
+        let path = folder.join(file);
+        write_whole(&path, bytes).map_err(|error| Refusal::Store { path, error })
     };
-    fs::create_dir_all(folder).map_err(store(folder))?;
-    let path = folder.join(whole_name(&manifest.name));
+    fs::create_dir_all(folder).map_err(|error| Refusal::Store { path: folder.to_owned(), error })?;
+    let whole = folder.join(whole_name(name));
     let mut changes_bytes = None;
-    if path.is_file() {
-        let old = Bundle::decode(&read_limited(&path)?)?;
-        let (mark, found) = (old.manifest().sequence, manifest.sequence);
-        if found <= mark {
-            return Err(Refusal::Rollback { found, mark });
+    if whole.is_file() {
+        let last = Bundle::decode(&read_limited(&whole)?)?;
+        let mark = last.manifest().sequence;
+        if *found <= mark {
+            return Err(Refusal::Rollback { found: *found, mark });
         }
-        let changes = bundle.as_changes_to(&old)?.encode();
-        write_whole(&folder.join(changes_name(&manifest.name, &old.digest())), &changes)?;
-        write_whole(&folder.join(format!("{}-{mark}.tamis", manifest.name)), &old.encode())?;
-        changes_bytes = Some(changes.len());
+        put(format!("{name}-{mark}.tamis"), &last.encode())?;
+        // Those of hosts that missed some. Each leads to the newest, and what would lead to another goes.
+        let mut led = BTreeSet::new();
+        for old in earlier(folder, name)?.into_iter().take(CHANGES_KEPT) {
+            let Ok(old) = read_limited(&folder.join(old)).and_then(|bytes| Bundle::decode(&bytes)) else { continue };
+            let Ok(changes) = bundle.as_changes_to(&old).map(|changes| changes.encode()) else { continue };
+            let file = changes_name(name, &old.digest());
+            put(file.clone(), &changes)?;
+            led.insert(file);
+            changes_bytes.get_or_insert(changes.len());
+        }
+        for stale in names(folder, &format!("{name}.from-"))?.into_iter().filter(|file| !led.contains(file)) {
+            // One that stays is followed by a host that then asks for more.
+            let _ = fs::remove_file(folder.join(stale));
+        }
     }
-    write_whole(&path, &bundle.encode())?;
+    put(whole_name(name), &bundle.encode())?;
     Ok(changes_bytes)
+}
+
+/// The bundles that were there before, the newest first.
+fn earlier(folder: &Path, name: &str) -> Result<Vec<String>, Refusal> {
+    let start = format!("{name}-");
+    let sequence = |file: &String| file.strip_prefix(&start)?.strip_suffix(".tamis")?.parse::<u64>().ok();
+    let mut files: Vec<(u64, String)> =
+        names(folder, &start)?.into_iter().filter_map(|file| Some((sequence(&file)?, file))).collect();
+    files.sort_by(|one, next| next.cmp(one));
+    Ok(files.into_iter().map(|(_, file)| file).collect())
+}
+
+/// Names of the bundles that begin so.
+fn names(folder: &Path, start: &str) -> Result<Vec<String>, Refusal> {
+    let failed = |error| Refusal::Store { path: folder.to_owned(), error };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if name.starts_with(start) && name.ends_with(".tamis") {
+            names.push(name);
+        }
+    }
+    Ok(names)
 }
 
 #[cfg(feature = "http")]

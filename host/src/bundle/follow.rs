@@ -12,8 +12,8 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 
 use crate::bundle::fetch::Stamp;
-use crate::bundle::{Offer, Refusal, Source, Updater};
-use crate::{Breakers, LoadError, Trip};
+use crate::bundle::{Offer, Refusal, Source, Tried, Trying, Updater};
+use crate::{Breakers, Generation, LoadError, TrialReport, Trip};
 
 /// Longest pause between two tries after failures.
 const PAUSE_MAX: Duration = Duration::from_secs(300);
@@ -23,6 +23,8 @@ const EXPIRED_EVERY: Duration = Duration::from_secs(3600);
 const DROP_POLL: Duration = Duration::from_millis(1);
 /// How often the breakers look.
 const BREAKERS_EVERY: Duration = Duration::from_secs(1);
+/// Most changes that are taken one after the other; the whole bundle is there for those who missed more.
+const CHANGES_MAX: usize = 20;
 
 /// What the follower has to tell.
 #[derive(Debug)]
@@ -47,6 +49,29 @@ pub enum FollowEvent {
     Expired {
         /// How long ago.
         seconds: u64,
+    },
+    /// There is a bundle that other hosts take first.
+    Later {
+        /// Its sequence.
+        sequence: u64,
+        /// In how many seconds it is for this host.
+        seconds: u64,
+    },
+    /// A bundle is on trial, or goes on to the next step of it.
+    Trying(Trying),
+    /// A step of a trial is over.
+    Tried {
+        /// Sequence of the bundle.
+        sequence: u64,
+        /// What would have changed.
+        report: TrialReport,
+    },
+    /// A bundle did badly on trial; it never judged everybody's messages and is not tried again.
+    TrialFailed {
+        /// Its sequence.
+        sequence: u64,
+        /// What it did.
+        trip: Trip,
     },
     /// An emergency file judges.
     Emergency {
@@ -97,6 +122,7 @@ impl Follower {
             breakers,
             on_event: Box::new(on_event),
             seen: None,
+            later: None,
             pause: interval,
             expired_told: None,
             emergency_seen: None,
@@ -198,6 +224,8 @@ struct Work {
     on_event: Box<dyn FnMut(FollowEvent) + Send>,
     /// What the source had when it was last taken, or refused for good.
     seen: Option<Stamp>,
+    /// When what it had is for this host.
+    later: Option<Instant>,
     pause: Duration,
     expired_told: Option<Instant>,
     emergency_seen: Option<Vec<u8>>,
@@ -209,9 +237,10 @@ struct Work {
     watched: Option<Watched>,
 }
 
-/// A new generation on trial.
+/// A new bundle, which is watched.
 struct Watched {
-    generation: u64,
+    /// Its digest. An emergency on top of it makes another generation, and it is watched on.
+    bundle: Option<String>,
     /// How the one before it did.
     before: crate::Counts,
     until: Instant,
@@ -220,16 +249,8 @@ struct Watched {
 
 impl Work {
     fn look(&mut self, updater: &mut Updater) {
-        let start = Instant::now();
         match self.try_newest(updater) {
-            Ok(None) => self.pause = self.interval,
-            Ok(Some(event)) => {
-                self.pause = self.interval;
-                let (generation, sequence, terms, mark_failed) = event;
-                tracing::info!(generation, sequence, terms, "a bundle judges from here on");
-                let took = start.elapsed();
-                self.tell(FollowEvent::Swapped { generation, sequence, terms, took, mark_failed });
-            }
+            Ok(()) => self.pause = self.interval,
             Err(refusal) => {
                 // From the interval up, doubled each time, and not all hosts at once.
                 self.pause = (self.pause * 2).min(PAUSE_MAX.max(self.interval)).mul_f64(jitter());
@@ -303,32 +324,20 @@ impl Work {
     }
 
     /// Offers the newest bundle if it is not the last one seen.
-    #[expect(clippy::type_complexity, reason = "the fields of one event, before the time is known")]
-    fn try_newest(&mut self, updater: &mut Updater) -> Result<Option<(u64, u64, usize, Option<Refusal>)>, Refusal> {
+    fn try_newest(&mut self, updater: &mut Updater) -> Result<(), Refusal> {
         let name = updater.name().to_owned();
+        if self.later.take_if(|due| Instant::now() >= *due).is_some() {
+            self.seen = None;
+        }
         let stamp = self.ask(|source| source.stamp(&name, self.seen.as_ref()))?;
         if stamp.is_none() || stamp == self.seen {
-            return Ok(None);
+            return Ok(());
         }
-        let before = updater.filter().generation();
-        let breakers = self.breakers.limited(&updater.breaker_limits());
-        let changes = updater.active().and_then(|active| self.ask(|source| source.changes(&name, active.digest())));
-        let offered = match changes.map(|changes| updater.offer(&changes)) {
-            Some(Ok(offer @ Offer::Swapped { .. })) => Ok(offer),
-            // Changes to something else, or old ones: the whole decides.
-            _ => self.ask(|source| source.whole(&name)).and_then(|whole| updater.offer(&whole)),
-        };
-        match offered {
-            Ok(Offer::Swapped { generation, report, mark_failed }) => {
+        self.later = None;
+        match self.offer_newest(updater, &name) {
+            Ok(()) => {
                 self.seen = stamp;
-                let until = Instant::now() + breakers.watch_for;
-                self.watched = Some(Watched { generation, before: before.counts(), until, breakers });
-                let sequence = updater.active().map_or(0, |active| active.manifest().sequence);
-                Ok(Some((generation, sequence, report.terms, mark_failed)))
-            }
-            Ok(Offer::Same) => {
-                self.seen = stamp;
-                Ok(None)
+                Ok(())
             }
             Err(refusal) => {
                 // What may be better the next time is tried again; the rest when the source changes.
@@ -343,10 +352,98 @@ impl Work {
         }
     }
 
+    /// Takes changes as far as they lead; where there are none, or they lead nowhere, the whole decides.
+    fn offer_newest(&mut self, updater: &mut Updater, name: &str) -> Result<(), Refusal> {
+        for taken in 0..CHANGES_MAX {
+            let start = Instant::now();
+            let changes = updater.newest().and_then(|digest| self.ask(|source| source.changes(name, digest)));
+            let before = updater.filter().generation();
+            match changes.map(|changes| updater.offer(&changes)) {
+                Some(Ok(offer @ (Offer::Swapped { .. } | Offer::Trying { .. }))) => {
+                    self.taken(updater, offer, &before, start);
+                }
+                None if taken > 0 => return Ok(()),
+                _ => break,
+            }
+        }
+        let (start, before) = (Instant::now(), updater.filter().generation());
+        let whole = self.ask(|source| source.whole(name))?;
+        let offer = updater.offer(&whole)?;
+        self.taken(updater, offer, &before, start);
+        Ok(())
+    }
+
+    /// Tells what came of an offer, and watches what judges now.
+    fn taken(&mut self, updater: &Updater, offer: Offer, before: &Generation, start: Instant) {
+        match offer {
+            Offer::Same => {}
+            Offer::Later { sequence, seconds } => {
+                self.later = Some(Instant::now() + Duration::from_secs(seconds));
+                tracing::info!(sequence, seconds, "a bundle is for other hosts first");
+                self.tell(FollowEvent::Later { sequence, seconds });
+            }
+            Offer::Trying { trying, .. } => self.trying(trying),
+            Offer::Swapped { generation, report, mark_failed } => {
+                let sequence = updater.active().map_or(0, |active| active.manifest().sequence);
+                let (terms, took) = (report.terms, start.elapsed());
+                self.swapped(updater, before, FollowEvent::Swapped { generation, sequence, terms, took, mark_failed });
+            }
+        }
+    }
+
+    fn trying(&mut self, trying: Trying) {
+        let Trying { generation, sequence, step } = trying;
+        tracing::info!(generation, sequence, %step, "a bundle is on trial");
+        self.tell(FollowEvent::Trying(trying));
+    }
+
+    fn swapped(&mut self, updater: &Updater, before: &Generation, event: FollowEvent) {
+        let breakers = self.breakers_now(updater);
+        let until = Instant::now() + breakers.watch_for;
+        let bundle = bundle_of(&updater.filter().generation());
+        self.watched = Some(Watched { bundle, before: before.counts(), until, breakers });
+        if let FollowEvent::Swapped { generation, sequence, terms, .. } = event {
+            tracing::info!(generation, sequence, terms, "a bundle judges from here on");
+        }
+        self.tell(event);
+    }
+
+    fn watch_trial(&mut self, updater: &mut Updater) {
+        let Some(Trying { sequence, .. }) = updater.trying() else { return };
+        let (start, before, breakers) = (Instant::now(), updater.filter().generation(), self.breakers_now(updater));
+        let (report, tried) = match updater.go_on_with_trial(&breakers, start) {
+            Ok(None) => return,
+            Ok(Some(tried)) => tried,
+            Err(refusal) => {
+                tracing::warn!(code = refusal.code(), "a bundle cannot be taken after its trial: {refusal}");
+                return self.tell(FollowEvent::Refused(refusal));
+            }
+        };
+        tracing::info!(sequence, "a step of a trial is over: {report}");
+        self.tell(FollowEvent::Tried { sequence, report });
+        match tried {
+            Tried::Next(trying) => self.trying(trying),
+            Tried::Judges { generation, sequence, terms, mark_failed } => {
+                let took = start.elapsed();
+                self.swapped(updater, &before, FollowEvent::Swapped { generation, sequence, terms, took, mark_failed });
+            }
+            Tried::Failed(trip) => {
+                tracing::error!(sequence, "a bundle failed on trial: {trip}");
+                self.tell(FollowEvent::TrialFailed { sequence, trip });
+            }
+        }
+    }
+
+    /// The limits that hold for what comes after the bundle that judges.
+    fn breakers_now(&self, updater: &Updater) -> Breakers {
+        self.breakers.limited(&updater.breaker_limits())
+    }
+
     fn watch_over(&mut self, updater: &mut Updater) {
+        self.watch_trial(updater);
         let Some(watched) = &self.watched else { return };
         let running = updater.filter().generation();
-        if running.number() != watched.generation || Instant::now() > watched.until {
+        if bundle_of(&running) != watched.bundle || Instant::now() > watched.until {
             self.watched = None;
             return;
         }
@@ -358,6 +455,10 @@ impl Work {
             Err(refusal) => self.tell(FollowEvent::Refused(refusal)),
         }
     }
+}
+
+fn bundle_of(generation: &Generation) -> Option<String> {
+    generation.origin().map(|origin| origin.sha256.clone())
 }
 
 /// Between 0.75 and 1.25.

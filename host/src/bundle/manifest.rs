@@ -6,14 +6,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::bundle::{Refusal, Role};
+use crate::bundle::{Refusal, Role, Rollout};
 
 /// The version of manifests that this code reads and writes.
 const MANIFEST_VERSION: u32 = 1;
 /// Longest manifest, in bytes.
 pub(crate) const MANIFEST_BYTES_MAX: usize = 64 << 10;
+const NAME_BYTES_MAX: usize = 64;
 /// Largest unpacked part, in bytes: the lists of a hundred million terms are beyond it.
-pub(crate) const PART_BYTES_MAX: u64 = 512 << 20;
+const PART_BYTES_MAX: u64 = 512 << 20;
 
 /// What a bundle says of itself.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -37,6 +38,9 @@ pub struct Manifest {
     pub note: String,
     /// What it consists of, each kind at most once, in the order of [`PartKind`].
     pub parts: Vec<Part>,
+    /// On which hosts it judges first, and there for whom.
+    #[serde(default, skip_serializing_if = "Rollout::is_empty")]
+    pub rollout: Rollout,
 }
 
 /// One part of a bundle.
@@ -110,6 +114,7 @@ impl Manifest {
             terms: 0,
             note: String::new(),
             parts: Vec::new(),
+            rollout: Rollout::default(),
         }
     }
 
@@ -120,19 +125,30 @@ impl Manifest {
         if manifest.tamis_bundle != MANIFEST_VERSION {
             return Err(malformed(format!("version {}, this host reads {MANIFEST_VERSION}", manifest.tamis_bundle)));
         }
-        if !manifest.parts.is_sorted_by(|one, next| one.kind < next.kind) {
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Whether it is one that a host would read.
+    pub(crate) fn check(&self) -> Result<(), Refusal> {
+        let malformed = |reason: String| Refusal::Malformed(format!("manifest: {reason}"));
+        check_name(&self.name)?;
+        if let Some(problem) = self.rollout.problem() {
+            return Err(malformed(format!("rollout: {problem}")));
+        }
+        if !self.parts.is_sorted_by(|one, next| one.kind < next.kind) {
             return Err(malformed("parts twice or out of order".to_owned()));
         }
-        if !manifest.parts.iter().any(|part| part.kind == PartKind::Lists) {
+        if !self.parts.iter().any(|part| part.kind == PartKind::Lists) {
             return Err(malformed("no lists".to_owned()));
         }
-        for part in &manifest.parts {
+        for part in &self.parts {
             if part.bytes > PART_BYTES_MAX {
                 let what = format!("the part `{}`", part.kind);
                 return Err(Refusal::TooLarge { what, bytes: part.bytes, limit: PART_BYTES_MAX });
             }
         }
-        Ok(manifest)
+        Ok(())
     }
 
     /// The bytes to sign.
@@ -145,6 +161,16 @@ impl Manifest {
     pub fn part(&self, kind: PartKind) -> Option<&Part> {
         self.parts.iter().find(|part| part.kind == kind)
     }
+}
+
+/// Whether a text can be the name of bundles, which is part of the names of files.
+pub(crate) fn check_name(name: &str) -> Result<(), Refusal> {
+    let is_good = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('.') || !name.bytes().all(is_good) {
+        let rule = "1 to 64 letters, digits, `-`, `_` and `.`, the first no `.`";
+        return Err(Refusal::Malformed(format!("the name {name:?}: {rule}")));
+    }
+    Ok(())
 }
 
 /// SHA-256 in hexadecimal.

@@ -18,8 +18,9 @@
 //!
 //! The order of checks is fixed (`DESIGN.md` §5), each with a [`Refusal`] of its own, and whatever fails
 //! leaves the running generation as it is: frame, signatures by role, name, clock, sequence, boundary
-//! version, bounded unpacking, digests, compiling, self-test in a fresh sandbox. Only then is the bundle kept
-//! on disk and swapped in, and only after that the high-water mark moves.
+//! version, bounded unpacking, digests, compiling, self-test in a fresh sandbox. If it is to be tried out, by its own
+//! [`Rollout`] or because the host was told, it watches live messages or judges some senders' next. Only then is the
+//! bundle kept on disk and swapped in, and only after that the high-water mark moves.
 //!
 //! There is no unsigned bundle: without a [`Trust`] with keys nothing here loads anything.
 
@@ -34,6 +35,7 @@ mod follow;
 mod manifest;
 mod process;
 mod refusal;
+mod rollout;
 mod store;
 mod trust;
 mod updater;
@@ -50,8 +52,8 @@ pub(crate) use manifest::hex;
 pub use manifest::{Manifest, Part, PartKind, sha256_hex};
 pub use process::{AdmissionProcess, serve_admission};
 pub use refusal::Refusal;
+pub use rollout::{Ring, Rollout, Step};
 pub use store::{Mark, Store};
-pub(crate) use store::{make_private, write_whole};
 pub use trust::{Role, Trust};
-pub use updater::{Offer, Updater, UpdaterConfig};
+pub use updater::{Offer, Tried, Trying, Updater, UpdaterConfig};
 pub use verify::{Expected, Verified, verify};

@@ -2,8 +2,8 @@
 //! that nothing interrupts from within. The process has limits on memory and time, no environment, and no
 //! files but its pipes and the cache of compiled modules.
 //!
-//! To it, `u64` each: message budget in ns, length of the hostile messages, terms that the signer counted; then
-//! for each part of the content `u8` kind, `u64` length, and its bytes. From it, in two steps: as soon as the
+//! To it, `u64` each: message budget in ns, length of the hostile messages, terms that the signer counted, and the
+//! limits of the host's sandboxes: deadline in ns, bytes of memory, bytes of a module; then for each part of the content `u8` kind, `u64` length, and its bytes. From it, in two steps: as soon as the
 //! lists are compiled `u8` 0, `u64` length of the pack, and the pack, which the host takes in while this goes on
 //! testing; then `u8` 0 and the figures of the report as `u64` each. In place of either `u8` 1 and the reason as a
 //! line with its code and a text. All numbers little-endian.
@@ -12,16 +12,18 @@ use std::ffi::OsString;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tamis_guest::PackBytes;
 use tamis_guest::compile::PolicySource;
 
-use crate::bundle::admit::{Request, find_module};
+use crate::bundle::admit::{Request, find_module, nanos};
 use crate::bundle::content::Compiled;
 use crate::bundle::refusal::CODES;
 use crate::bundle::{Admission, AdmissionReport, Content, Refusal};
-use crate::{LoadError, Module, PackImage, Runtime, RuntimeConfig};
+use crate::{LoadError, Module, PackImage, Runtime};
 
 /// How often the parent looks whether the process has ended.
 const POLL: Duration = Duration::from_millis(2);
@@ -64,13 +66,13 @@ impl AdmissionProcess {
         self
     }
 
-    /// Has content checked, of which its signer counted so many terms; returns its pack and what was found.
+    /// Has content checked, of which its signer counted so many terms, if one did; returns its pack and what was found.
     /// `module` is the filter that will use the pack, if it is compiled already.
     pub(crate) fn check(
         &self,
         runtime: &Runtime,
         content: &Content,
-        terms: u64,
+        terms: Option<u64>,
         admission: &Admission,
         module: Option<&Module>,
     ) -> Result<(PackImage, AdmissionReport), Refusal> {
@@ -84,7 +86,8 @@ impl AdmissionProcess {
         let (start, stdin, stdout) = (Instant::now(), child.stdin.take(), child.stdout.take());
         let (answer, ended) = thread::scope(|scope| {
             // Each pipe on its own: a process that reads or writes nothing must not hold up its killing.
-            scope.spawn(move || stdin.map(|mut stdin| admission.write_request(content, terms, &mut stdin)));
+            let config = runtime.config();
+            scope.spawn(move || stdin.map(|mut stdin| admission.write_request(content, terms, config, &mut stdin)));
             let reader = scope.spawn(move || match stdout {
                 Some(stdout) => read_answer(runtime, stdout, module),
                 None => Err(cut()),
@@ -167,13 +170,15 @@ fn read_answer(
     if pack.len() as u64 != bytes {
         return Err(cut());
     }
+    let read = Instant::now();
     // Decoded in full: whatever became of the process, a pack that is none does not come out of it.
-    let pack = runtime.pack(pack)?;
-    if let Some(module) = module {
-        pack.memory_module(runtime.engine(), module.pages)?;
-    }
-    let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
-    tracing::debug!(compile_ms = ms(start) - ms(compiled), take_ms = ms(compiled), bytes, "a pack is taken in");
+    let pack = match module {
+        Some(module) => PackImage::mapped(pack.into(), runtime.engine(), module.pages)?,
+        None => runtime.pack(pack)?,
+    };
+    let ms = |from: Instant, to: Instant| (to - from).as_secs_f64() * 1e3;
+    let (compile_ms, read_ms, map_ms) = (ms(start, compiled), ms(compiled, read), ms(read, Instant::now()));
+    tracing::debug!(compile_ms, read_ms, map_ms, bytes, "a pack is taken in");
     read_kind(&mut answer)?;
     let mut number = || read_number(&mut answer);
     let to_usize = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
@@ -253,7 +258,8 @@ impl From<LoadError> for Stopped {
 }
 
 fn answer(cache: &Path, out: &mut (impl Write + Send)) -> Result<(), Stopped> {
-    let mut config = RuntimeConfig::default();
+    let Request { admission, terms, mut config } =
+        Admission::read_request(&mut io::stdin().lock()).map_err(Stopped::Pipe)?;
     if !cache.as_os_str().is_empty() {
         config.module_cache(cache);
     }
@@ -266,7 +272,7 @@ fn answer(cache: &Path, out: &mut (impl Write + Send)) -> Result<(), Stopped> {
         });
         let mut request = Vec::new();
         io::stdin().lock().read_to_end(&mut request).map_err(Stopped::Pipe)?;
-        let Request { admission, terms, content } = Admission::read_request(&request)?;
+        let content = Admission::read_content(&request)?;
         drop(request);
         let compiled = content.compile();
         let (runtime, default_module) =
@@ -274,27 +280,30 @@ fn answer(cache: &Path, out: &mut (impl Write + Send)) -> Result<(), Stopped> {
         let compiled = compiled?;
         let (policy, _) = PolicySource::parse("policy.toml", DEFAULT_POLICY);
         let policy = policy.ok_or_else(|| Refusal::Malformed("policy".to_owned()))?;
-        let pack = runtime.pack(compiled.pack)?;
-
-        // The host takes the pack in on the other core.
+        // The host takes the pack in on the other core, and checks it as well.
+        let Compiled { pack, policy: own_policy, warnings } = compiled;
+        let pack = Arc::new(PackBytes::from(pack));
         let sent = scope.spawn({
             let pack = pack.clone();
             move || {
                 out.write_all(&[0])?;
-                out.write_all(&(pack.bytes().len() as u64).to_le_bytes())?;
-                out.write_all(pack.bytes())?;
+                out.write_all(&(pack.len() as u64).to_le_bytes())?;
+                out.write_all(&pack)?;
                 out.flush().map(|()| out)
             }
         });
-        let compiled = Compiled { pack, policy: compiled.policy, warnings: compiled.warnings };
-        let report = find_module(&runtime, &content, &default_module, &[])
-            .and_then(|module| admission.test_compiled(&runtime, &content, compiled, Some(terms), &policy, module));
+        let test = || {
+            let compiled = Compiled { pack: PackImage::shared(pack)?, policy: own_policy, warnings };
+            let module = find_module(&runtime, &content, &default_module, &[])?;
+            admission.test_compiled(&runtime, &content, compiled, terms, &policy, module)
+        };
+        let report = test();
         let sent = sent.join().unwrap_or_else(|_| Err(io::Error::other("nothing was sent")));
         let out = sent.map_err(Stopped::Pipe)?;
         let (_, report) = report?;
         let mut figures = vec![0];
-        let nanos = u64::try_from(report.message_time.as_nanos()).unwrap_or(u64::MAX);
-        for number in [report.terms as u64, report.tests as u64, nanos, report.memory_bytes as u64] {
+        let AdmissionReport { terms, tests, message_time, memory_bytes, .. } = report;
+        for number in [terms as u64, tests as u64, nanos(message_time), memory_bytes as u64] {
             figures.extend(number.to_le_bytes());
         }
         out.write_all(&figures).map_err(Stopped::Pipe)

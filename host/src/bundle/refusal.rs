@@ -188,6 +188,9 @@ pub enum Refusal {
         /// Why.
         error: io::Error,
     },
+    /// Another process follows bundles with the same folder.
+    #[error("another process keeps its bundles in {}; each needs a folder of its own", .0.display())]
+    InUse(PathBuf),
     /// It was active here, and was taken back.
     #[error("this bundle was taken back here before: {0}")]
     TakenBack(String),
@@ -227,6 +230,7 @@ impl Refusal {
             Refusal::Redirect { .. } => "redirect",
             Refusal::Fetch { .. } => "fetch",
             Refusal::Store { .. } => "store",
+            Refusal::InUse(_) => "in_use",
             Refusal::TakenBack(_) => "taken_back",
             Refusal::Load(_) => "load",
         }
@@ -234,7 +238,7 @@ impl Refusal {
 }
 
 /// All codes.
-pub(crate) const CODES: [&str; 27] = [
+pub(crate) const CODES: [&str; 28] = [
     "malformed",
     "too_large",
     "unsigned",
@@ -260,6 +264,7 @@ pub(crate) const CODES: [&str; 27] = [
     "redirect",
     "fetch",
     "store",
+    "in_use",
     "taken_back",
     "load",
 ];

@@ -2,18 +2,17 @@
 //! synced and renamed, so that a host that is killed at any point starts with what ran before.
 
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::bundle::verify::verify_kept;
 use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Trust, Verified};
+use crate::files::{PART, lock, private_folder, rename_whole, write_beside, write_whole};
 
 /// How many bundles are kept.
 const KEPT: usize = 3;
-/// The ending of a file that is being written.
-const PART: &str = "part";
 /// How many bundles that were taken back are remembered.
 const TAKEN_BACK_MAX: usize = 100;
 
@@ -37,26 +36,47 @@ struct TakenBack {
 }
 
 /// The folder. One process at a time.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Held as long as the store is open; `None` where nothing can be written.
+    _lock: Option<File>,
 }
 
 impl Store {
-    /// Opens the folder, or makes it, readable for its owner only.
+    /// Opens the folder, or makes it, readable for its owner only. One that cannot be written any more, such as on a
+    /// disk that failed, is opened if it is there: what was kept in it can still judge.
     ///
     /// # Errors
-    /// If it cannot be made.
+    /// If it cannot be made, is not this user's, or another process has it open.
     pub fn open(folder: &Path) -> Result<Store, Refusal> {
-        let store = Store { folder: folder.to_owned() };
+        let failed = |error| Refusal::Store { path: folder.to_owned(), error };
+        private_folder(folder).map_err(failed)?;
+        let is_read_only = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem;
+        let lock = match lock(folder) {
+            Ok(Some(lock)) => Some(lock),
+            Ok(None) => return Err(Refusal::InUse(folder.to_owned())),
+            Err(error) if is_read_only(&error) => None,
+            Err(error) => return Err(failed(error)),
+        };
+        let store = Store { folder: folder.to_owned(), _lock: lock };
         let bundles = store.bundles();
         fs::create_dir_all(&bundles).map_err(|error| Refusal::Store { path: bundles, error })?;
-        make_private(folder)?;
         for left in store.names_ending(PART)? {
             // Of a host that was killed while it wrote; one that stays does no harm.
             let _ = fs::remove_file(store.bundles().join(left));
         }
+        store.prune()?;
         Ok(store)
+    }
+
+    /// Deletes all bundles but the newest three.
+    fn prune(&self) -> Result<(), Refusal> {
+        for old in self.names()?.into_iter().skip(KEPT) {
+            // One that stays is merely one more.
+            let _ = fs::remove_file(self.bundles().join(old));
+        }
+        Ok(())
     }
 
     fn bundles(&self) -> PathBuf {
@@ -93,16 +113,16 @@ impl Store {
     /// # Errors
     /// If it cannot be written.
     pub fn keep(&self, verified: &Verified) -> Result<(), Refusal> {
-        self.prepare(verified)?.keep()
+        self.prepare(verified)?.keep(self)
     }
 
     /// Writes a bundle beside those that are kept, while it is being checked.
-    pub(crate) fn prepare(&self, verified: &Verified) -> Result<Prepared<'_>, Refusal> {
+    pub(crate) fn prepare(&self, verified: &Verified) -> Result<Prepared, Refusal> {
         let name = format!("{:020}-{}.tamis", verified.manifest().sequence, verified.digest());
         let path = self.bundles().join(name);
         let beside = write_beside(&path, &verified.whole().encode());
         let beside = beside.map_err(|error| Refusal::Store { path: path.clone(), error })?;
-        Ok(Prepared { store: self, beside, path })
+        Ok(Prepared { beside, path })
     }
 
     /// Remembers that a bundle was taken back, so that it does not come again at the next start.
@@ -155,7 +175,7 @@ impl Store {
 
     /// Keeps an emergency file that judges.
     pub(crate) fn keep_emergency(&self, bytes: &[u8]) -> Result<(), Refusal> {
-        write_whole(&self.folder.join("emergency.json"), bytes)
+        keep_whole(&self.folder.join("emergency.json"), bytes)
     }
 
     /// The emergency file that was kept last.
@@ -195,41 +215,25 @@ impl Store {
 
 /// A bundle that is on disk and not kept yet: what is dropped instead of kept is deleted.
 #[derive(Debug)]
-pub(crate) struct Prepared<'s> {
-    store: &'s Store,
+pub(crate) struct Prepared {
     beside: PathBuf,
     path: PathBuf,
 }
 
-impl Prepared<'_> {
+impl Prepared {
     /// Keeps it, and deletes older ones beyond three.
-    pub(crate) fn keep(self) -> Result<(), Refusal> {
+    pub(crate) fn keep(self, store: &Store) -> Result<(), Refusal> {
         let failed = |error| Refusal::Store { path: self.path.clone(), error };
         rename_whole(&self.beside, &self.path).map_err(failed)?;
-        for old in self.store.names()?.into_iter().skip(KEPT) {
-            // One that stays is merely one more.
-            let _ = fs::remove_file(self.store.bundles().join(old));
-        }
-        Ok(())
+        store.prune()
     }
 }
 
-impl Drop for Prepared<'_> {
+impl Drop for Prepared {
     fn drop(&mut self) {
         // After it was kept there is none; one that stays is deleted at the next start.
         let _ = fs::remove_file(&self.beside);
     }
-}
-
-/// Makes a folder readable for its owner only.
-pub(crate) fn make_private(folder: &Path) -> Result<(), Refusal> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let private = fs::Permissions::from_mode(0o700);
-        fs::set_permissions(folder, private).map_err(|error| Refusal::Store { path: folder.to_owned(), error })?;
-    }
-    Ok(())
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, Refusal> {
@@ -248,39 +252,12 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, R
 fn write_json<T: Serialize + ?Sized>(path: &Path, value: &T) -> Result<(), Refusal> {
     let bytes = serde_json::to_vec(value)
         .map_err(|error| Refusal::Store { path: path.to_owned(), error: io::Error::other(error) })?;
-    write_whole(path, &bytes)
+    keep_whole(path, &bytes)
 }
 
-/// Writes a file whole or not at all: beside, synced, renamed, and the folder synced.
-pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    let written = write_beside(path, bytes).and_then(|beside| rename_whole(&beside, path));
-    written.map_err(|error| Refusal::Store { path: path.to_owned(), error })
-}
-
-/// Writes a file beside the one that it will be, and brings it to the disk. What could not be finished is deleted.
-fn write_beside(path: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
-    let beside = path.with_extension(PART);
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()
-    };
-    match write() {
-        Ok(()) => Ok(beside),
-        Err(error) => {
-            let _ = fs::remove_file(&beside);
-            Err(error)
-        }
-    }
-}
-
-/// Puts a file that is on the disk in its place.
-fn rename_whole(beside: &Path, path: &Path) -> io::Result<()> {
-    fs::rename(beside, path)?;
-    match path.parent() {
-        Some(folder) if cfg!(unix) => File::open(folder)?.sync_all(),
-        _ => Ok(()),
-    }
+/// Writes a file whole or not at all.
+fn keep_whole(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+    write_whole(path, bytes).map_err(|error| Refusal::Store { path: path.to_owned(), error })
 }
 
 /// Reads a file of at most the size of a bundle.

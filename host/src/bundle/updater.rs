@@ -1,17 +1,20 @@
-//! A filter that follows bundles: takes what is offered through every check, keeps it on disk, swaps, and
-//! takes it back. Not for where bundles come from; that is the business of
+//! A filter that follows bundles: takes what is offered through every check, tries it out step by step if that is
+//! asked for, keeps it on disk, swaps, and takes it back. Not for where bundles come from; that is the business of
 //! the [`Follower`](crate::bundle::Follower).
 
 use std::io;
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tamis_guest::compile::BreakerLimits;
 
+use crate::bundle::manifest::check_name;
 use crate::bundle::verify::unix_s;
-use crate::bundle::{Admission, AdmissionReport, Bundle, Emergency, Expected, Refusal, Store, Trust, Verified, verify};
-use crate::{Defaults, Filter, Origin, Parts, Runtime};
+use crate::bundle::{
+    Admission, AdmissionReport, Bundle, Emergency, Expected, Mark, Refusal, Step, Store, Trust, Verified, verify,
+};
+use crate::{Breakers, Defaults, Filter, Origin, Parts, Runtime, TrialReport, Trip};
 
 /// What an [`Updater`] is told.
 #[derive(Clone, Debug)]
@@ -24,14 +27,33 @@ pub struct UpdaterConfig {
     pub state: PathBuf,
     /// How candidates are checked.
     pub admission: Admission,
+    /// Name of this host; where bundles come ring by ring, it says in which it is.
+    pub host: String,
+    /// What is done with each bundle before it judges every message, whatever it says of that itself; `None` leaves
+    /// it to the bundles.
+    pub steps: Option<Vec<Step>>,
 }
 
 /// What came of a bundle that was offered.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Offer {
-    /// It runs already.
+    /// It runs already, or is on trial.
     Same,
+    /// Other hosts take it first; it is for this one in so many seconds.
+    Later {
+        /// Its sequence.
+        sequence: u64,
+        /// How long.
+        seconds: u64,
+    },
+    /// It has passed every check and is on trial: it watches, or judges for some senders.
+    Trying {
+        /// The trial.
+        trying: Trying,
+        /// What the checks found.
+        report: AdmissionReport,
+    },
     /// It judges from here on.
     Swapped {
         /// The generation's number.
@@ -44,6 +66,70 @@ pub enum Offer {
     },
 }
 
+/// A bundle at a step of its trial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Trying {
+    /// The number of its generation.
+    pub generation: u64,
+    /// Its sequence.
+    pub sequence: u64,
+    /// What it does now, and how long.
+    pub step: Step,
+}
+
+/// What became of a step of a trial.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Tried {
+    /// It went well, and the next step has begun.
+    Next(Trying),
+    /// It went well and was the last: the bundle judges every message.
+    Judges {
+        /// The generation's number.
+        generation: u64,
+        /// Of the bundle.
+        sequence: u64,
+        /// How many terms.
+        terms: usize,
+        /// As in [`Offer::Swapped`].
+        mark_failed: Option<Refusal>,
+    },
+    /// It did badly, and the trial is over: this bundle is not taken again.
+    Failed(Trip),
+}
+
+/// A bundle on trial.
+#[derive(Debug)]
+struct OnTrial {
+    verified: Verified,
+    /// Without what an emergency asks for.
+    parts: Parts,
+    terms: usize,
+    step: Step,
+    ends: Instant,
+    /// The steps that follow, the last first.
+    more: Vec<Step>,
+}
+
+/// An emergency that goes on.
+#[derive(Debug)]
+struct Urgent {
+    file: Emergency,
+    /// When its time is over even by a clock that was set back.
+    ends: Instant,
+}
+
+impl Urgent {
+    fn new(file: Emergency, now: SystemTime) -> Urgent {
+        let ends = Instant::now() + Duration::from_secs(file.expires.saturating_sub(unix_s(now)));
+        Urgent { file, ends }
+    }
+
+    fn is_over(&self, now: SystemTime) -> bool {
+        self.file.expires <= unix_s(now) || Instant::now() >= self.ends
+    }
+}
+
 /// Keeps a filter at the newest good bundle.
 #[derive(Debug)]
 pub struct Updater {
@@ -53,7 +139,8 @@ pub struct Updater {
     store: Store,
     defaults: Defaults,
     active: Option<Verified>,
-    emergency: Option<Emergency>,
+    emergency: Option<Urgent>,
+    on_trial: Option<OnTrial>,
 }
 
 impl Updater {
@@ -67,21 +154,23 @@ impl Updater {
         config: UpdaterConfig,
         defaults: Defaults,
     ) -> Result<(Updater, Vec<Refusal>), Refusal> {
+        check_name(&config.name)?;
         let store = Store::open(&config.state)?;
         let (kept, mut passed_over) = store.kept(&config.trust, &config.name)?;
         for verified in kept {
             match config.admission.check(runtime, &verified, &defaults, &[&defaults.module]) {
                 Ok((parts, _)) => {
-                    let filter = Filter::with_origin(runtime, parts, Some(origin(&verified)))?;
+                    let filter = Filter::with_origin(runtime, parts, Some(origin(&verified, None)))?;
                     // A host that was killed before it could move the mark does it now.
                     match store.mark() {
                         Ok(Some(mark)) if mark.sequence >= verified.manifest().sequence => {}
-                        Ok(_) => store.advance(&verified.mark())?,
+                        Ok(_) => passed_over.extend(store.advance(&verified.mark()).err()),
                         Err(refusal) => passed_over.push(refusal),
                     }
                     let runtime = runtime.clone();
                     let active = Some(verified);
-                    let mut updater = Updater { runtime, filter, config, store, defaults, active, emergency: None };
+                    let mut updater =
+                        Updater { runtime, filter, config, store, defaults, active, emergency: None, on_trial: None };
                     passed_over.extend(updater.resume_emergency().err());
                     return Ok((updater, passed_over));
                 }
@@ -90,7 +179,8 @@ impl Updater {
         }
         let filter = Filter::new(runtime, default_parts(&defaults))?;
         let runtime = runtime.clone();
-        let updater = Updater { runtime, filter, config, store, defaults, active: None, emergency: None };
+        let (active, emergency, on_trial) = (None, None, None);
+        let updater = Updater { runtime, filter, config, store, defaults, active, emergency, on_trial };
         Ok((updater, passed_over))
     }
 
@@ -104,6 +194,17 @@ impl Updater {
     #[must_use]
     pub fn active(&self) -> Option<&Verified> {
         self.active.as_ref()
+    }
+
+    /// What is on trial and what judges, the newest first.
+    fn known(&self) -> impl Iterator<Item = &Verified> {
+        self.on_trial.iter().map(|on_trial| &on_trial.verified).chain(&self.active)
+    }
+
+    /// The digest of the newest bundle that was taken, be it on trial.
+    #[must_use]
+    pub fn newest(&self) -> Option<&str> {
+        self.known().next().map(Verified::digest)
     }
 
     /// When what comes next is taken back, by the policy that judges now: a new one cannot excuse itself.
@@ -143,22 +244,34 @@ impl Updater {
         let start = Instant::now();
         let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
         let bundle = Bundle::decode(bytes)?;
-        let mark = self.store.mark()?;
+        // What is on trial counts: nothing older takes its place.
+        let on_trial = self.on_trial.as_ref().map(|on_trial| on_trial.verified.mark());
+        let mark = self.store.mark()?.into_iter().chain(on_trial).max_by_key(|mark: &Mark| mark.sequence);
         let expected = Expected {
             trust: &self.config.trust,
             name: &self.config.name,
             mark: mark.as_ref(),
-            base: self.active.as_ref(),
+            base: self.known().find(|known| bundle.base().is_some_and(|base| base == known.digest())),
             now,
         };
         let verified = verify(bundle, &expected)?;
-        if self.active.as_ref().is_some_and(|active| active.digest() == verified.digest()) {
+        if self.known().any(|known| known.digest() == verified.digest()) {
             return Ok(Offer::Same);
         }
         if let Some(reason) = self.store.why_taken_back(verified.digest())? {
             return Err(Refusal::TakenBack(reason));
         }
         tracing::debug!(ms = ms(start), bytes = bytes.len(), "a bundle is verified");
+        let manifest = verified.manifest();
+        let sequence = manifest.sequence;
+        // The first bundle of a host is better than none, and there is nothing to compare it with.
+        if self.active.is_some() {
+            let age_s = unix_s(now).saturating_sub(manifest.created);
+            let seconds = manifest.rollout.wait_s(&self.config.host, &manifest.name, age_s);
+            if seconds > 0 {
+                return Ok(Offer::Later { sequence, seconds });
+            }
+        }
         let checking = Instant::now();
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
@@ -170,24 +283,109 @@ impl Updater {
             let no_thread = |_| Err(Refusal::Store { path: path(), error: io::Error::other("the writer panicked") });
             (prepared.join().unwrap_or_else(no_thread), checked)
         });
-        let (mut parts, report) = checked?;
+        let (parts, report) = checked?;
         tracing::debug!(ms = ms(checking), terms = report.terms, tests = report.tests, "a bundle has passed");
-        let swapping = Instant::now();
-        // What an emergency asks for goes on top, if it fits the new lists; if not, its time is over.
-        self.emergency.take_if(|emergency| emergency.expires <= unix_s(now));
-        if let Some(emergency) = &self.emergency {
-            match self.with_emergency(emergency, &verified) {
-                Ok(with) => parts = with,
-                Err(_) => self.emergency = None,
-            }
+        self.emergency.take_if(|emergency| emergency.is_over(now));
+        let mut more = self.config.steps.as_ref().unwrap_or(&verified.manifest().rollout.steps).clone();
+        more.reverse();
+        if self.active.is_some()
+            && let Some(step) = more.pop()
+        {
+            let (terms, ends) = (report.terms, step_end(step));
+            let on_trial = OnTrial { verified, parts, terms, step, ends, more };
+            let generation = self.begin_trial(&on_trial)?;
+            self.on_trial = Some(on_trial);
+            return Ok(Offer::Trying { trying: Trying { generation, sequence, step }, report });
         }
+        let swapping = Instant::now();
+        let parts = self.with_emergency_if_it_fits(parts, &verified);
         // On disk before it judges: a host that is killed now starts with it, and it has passed.
-        prepared?.keep()?;
-        let generation = self.filter.swap_with_origin(parts, Some(origin(&verified)))?;
+        prepared?.keep(&self.store)?;
+        let (generation, mark_failed) = self.switch(parts, verified)?;
         tracing::debug!(ms = ms(swapping), generation, "a bundle is kept and judges");
+        // A trial of something older is over.
+        self.stop_trial();
+        Ok(Offer::Swapped { generation, report, mark_failed })
+    }
+
+    /// Swaps to a bundle that is on disk, and only then moves the mark.
+    fn switch(&mut self, parts: Parts, verified: Verified) -> Result<(u64, Option<Refusal>), Refusal> {
+        let emergency = self.emergency.as_ref().map(|emergency| &emergency.file);
+        let generation = self.filter.swap_with_origin(parts, Some(origin(&verified, emergency)))?;
         let mark_failed = self.store.advance(&verified.mark()).err();
         self.active = Some(verified);
-        Ok(Offer::Swapped { generation, report, mark_failed })
+        Ok((generation, mark_failed))
+    }
+
+    /// Begins the trial at its step, with what an emergency asks for if that fits.
+    fn begin_trial(&self, on_trial: &OnTrial) -> Result<u64, Refusal> {
+        let OnTrial { verified, parts, step, .. } = on_trial;
+        let (parts, origin) =
+            self.with_emergency_too(verified).unwrap_or_else(|| (parts.clone(), origin(verified, None)));
+        Ok(self.filter.try_out_with_origin(parts, Some(origin), step.mode, step.senders)?)
+    }
+
+    fn stop_trial(&mut self) {
+        if self.on_trial.take().is_some() {
+            self.filter.end_trial();
+        }
+    }
+
+    /// What is on trial.
+    #[must_use]
+    pub fn trying(&self) -> Option<Trying> {
+        let (on_trial, trial) = (self.on_trial.as_ref()?, self.filter.trial()?);
+        let (generation, sequence) = (trial.generation().number(), on_trial.verified.manifest().sequence);
+        Some(Trying { generation, sequence, step: on_trial.step })
+    }
+
+    /// Goes on with a trial: ends it if the bundle does badly by `breakers` beside the one that judges, and when the
+    /// time of a step is over, begins the next one, or lets the bundle judge. Returns what the step showed, if
+    /// something came of it.
+    ///
+    /// # Errors
+    /// If the bundle went well and cannot be kept or started; it is tried again after another such step.
+    pub fn go_on_with_trial(
+        &mut self,
+        breakers: &Breakers,
+        now: Instant,
+    ) -> Result<Option<(TrialReport, Tried)>, Refusal> {
+        let (Some(on_trial), Some(trial)) = (&mut self.on_trial, self.filter.trial()) else { return Ok(None) };
+        let report = trial.report();
+        let so_far = trial.generation().counts();
+        if let Some(trip) = breakers.check(&self.filter.generation().counts(), &so_far) {
+            let digest = on_trial.verified.digest().to_owned();
+            self.stop_trial();
+            self.store.take_back(&digest, &trip.to_string())?;
+            return Ok(Some((report, Tried::Failed(trip))));
+        }
+        if now < on_trial.ends {
+            return Ok(None);
+        }
+        let sequence = on_trial.verified.manifest().sequence;
+        if let Some(step) = on_trial.more.pop() {
+            (on_trial.step, on_trial.ends) = (step, step_end(step));
+            let generation = self.filter.change_trial(step.mode, step.senders).unwrap_or_default();
+            return Ok(Some((report, Tried::Next(Trying { generation, sequence, step }))));
+        }
+        // Again later, if it fails.
+        on_trial.ends = step_end(on_trial.step);
+        let (verified, parts, terms) = (on_trial.verified.clone(), on_trial.parts.clone(), on_trial.terms);
+        self.store.keep(&verified)?;
+        let parts = self.with_emergency_if_it_fits(parts, &verified);
+        let (generation, mark_failed) = self.switch(parts, verified)?;
+        self.stop_trial();
+        Ok(Some((report, Tried::Judges { generation, sequence, terms, mark_failed })))
+    }
+
+    /// What an emergency asks for goes on top of a bundle that is to judge, if it fits; if not, its time is over.
+    fn with_emergency_if_it_fits(&mut self, parts: Parts, verified: &Verified) -> Parts {
+        let Some(emergency) = &self.emergency else { return parts };
+        self.with_emergency(&emergency.file, verified).unwrap_or_else(|refusal| {
+            tracing::warn!("an emergency is over, which does not fit the new lists: {refusal}");
+            self.emergency = None;
+            parts
+        })
     }
 
     /// Takes an emergency file through its checks, and swaps to the active bundle with what it asks for.
@@ -199,7 +397,7 @@ impl Updater {
         let last = self.store.emergency_mark()?;
         let emergency = Emergency::verify(bytes, &self.config.trust, &self.config.name, last, now)?;
         let sequence = emergency.sequence;
-        let generation = self.take_emergency(emergency)?;
+        let generation = self.take_emergency(emergency, now)?;
         self.store.keep_emergency(bytes)?;
         self.store.advance_emergency(sequence)?;
         Ok(generation)
@@ -211,43 +409,62 @@ impl Updater {
     /// If the active bundle does not start any more; then the emergency goes on.
     pub fn end_emergency(&mut self, now: SystemTime) -> Result<Option<u64>, Refusal> {
         let (Some(emergency), Some(active)) = (&self.emergency, &self.active) else { return Ok(None) };
-        if emergency.expires > unix_s(now) {
+        if !emergency.is_over(now) {
             return Ok(None);
         }
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
         let (parts, _) = self.config.admission.check(&self.runtime, active, &self.defaults, &known)?;
-        let generation = self.filter.swap_with_origin(parts, Some(origin(active)))?;
+        let generation = self.filter.swap_with_origin(parts, Some(origin(active, None)))?;
         self.emergency = None;
+        self.renew_trial();
         Ok(Some(generation))
     }
 
-    fn take_emergency(&mut self, emergency: Emergency) -> Result<u64, Refusal> {
+    /// Begins the step of a trial again, after an emergency began or ended.
+    fn renew_trial(&mut self) {
+        if let Some(on_trial) = &self.on_trial
+            && let Err(refusal) = self.begin_trial(on_trial)
+        {
+            tracing::warn!("a trial is over, it does not start again: {refusal}");
+            self.stop_trial();
+        }
+    }
+
+    fn take_emergency(&mut self, emergency: Emergency, now: SystemTime) -> Result<u64, Refusal> {
         let active = self.active.as_ref();
         let active = active.ok_or_else(|| Refusal::Emergency("go before the first bundle".to_owned()))?;
         let parts = self.with_emergency(&emergency, active)?;
-        let generation = self.filter.swap_with_origin(parts, Some(origin(active)))?;
-        self.emergency = Some(emergency);
+        let generation = self.filter.swap_with_origin(parts, Some(origin(active, Some(&emergency))))?;
+        self.emergency = Some(Urgent::new(emergency, now));
+        self.renew_trial();
         Ok(generation)
     }
 
     /// The emergency file that was kept, if its time is not over.
     fn resume_emergency(&mut self) -> Result<(), Refusal> {
         let Some(bytes) = self.store.emergency() else { return Ok(()) };
-        match Emergency::verify(&bytes, &self.config.trust, &self.config.name, 0, SystemTime::now()) {
-            Ok(emergency) => self.take_emergency(emergency).map(|_| ()),
+        let now = SystemTime::now();
+        match Emergency::verify(&bytes, &self.config.trust, &self.config.name, 0, now) {
+            Ok(emergency) => self.take_emergency(emergency, now).map(|_| ()),
             Err(Refusal::Expired { .. }) => Ok(()),
             Err(refusal) => Err(refusal),
         }
     }
 
-    /// A bundle with what an emergency asks for. A few terms more or less: checked here, and not in a process.
+    /// A bundle with what an emergency asks for, checked as a bundle is.
     fn with_emergency(&self, emergency: &Emergency, verified: &Verified) -> Result<Parts, Refusal> {
         let content = emergency.apply(verified.content())?;
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
         let checked = self.config.admission.check_content(&self.runtime, &content, None, &self.defaults, &known);
         checked.map(|(parts, _)| parts)
+    }
+
+    /// A bundle with what an emergency asks for, if there is one and it fits.
+    fn with_emergency_too(&self, verified: &Verified) -> Option<(Parts, Origin)> {
+        let file = &self.emergency.as_ref()?.file;
+        Some((self.with_emergency(file, verified).ok()?, origin(verified, Some(file))))
     }
 
     /// Goes back to the newest bundle kept before the active one, or to the defaults, and never takes this
@@ -263,13 +480,11 @@ impl Updater {
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
         for verified in kept {
-            if let Ok((mut parts, _)) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known) {
+            if let Ok((parts, _)) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known) {
                 // An emergency goes on over what is older too, if it fits.
-                if let Some(with) = self.emergency.as_ref().and_then(|found| self.with_emergency(found, &verified).ok())
-                {
-                    parts = with;
-                }
-                let generation = self.filter.swap_with_origin(parts, Some(origin(&verified)))?;
+                let (parts, origin) =
+                    self.with_emergency_too(&verified).unwrap_or_else(|| (parts, origin(&verified, None)));
+                let generation = self.filter.swap_with_origin(parts, Some(origin))?;
                 self.active = Some(verified);
                 return Ok(generation);
             }
@@ -280,13 +495,18 @@ impl Updater {
     }
 }
 
-fn origin(verified: &Verified) -> Origin {
+fn step_end(step: Step) -> Instant {
+    Instant::now() + Duration::from_secs(step.seconds.into())
+}
+
+fn origin(verified: &Verified, emergency: Option<&Emergency>) -> Origin {
     let manifest = verified.manifest();
     Origin {
         name: manifest.name.clone(),
         sequence: manifest.sequence,
         sha256: verified.digest().to_owned(),
         expires: manifest.expires,
+        emergency: emergency.map(|emergency| emergency.sequence),
     }
 }
 

@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use crate::bundle::sha256_hex;
+use crate::files::sync_folder;
 use crate::log::LogClass;
 use crate::log::record::{Event, Head, RECORD_VERSION};
 use crate::log::segment::{NOTHING_BEFORE, Segments, files, read_lines};
 
+/// How long nothing may have been written before a clock is not believed.
+const IDLE_MAX: Duration = Duration::from_secs(366 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Why the log cannot be read or written.
@@ -30,6 +33,14 @@ pub enum LogError {
     /// Another process has it open.
     #[error("another process writes the log in {}", .0.display())]
     InUse(PathBuf),
+    /// By the clock nothing was written for so long that the clock is more likely wrong.
+    #[error(
+        "the newest record is of {newest}, more than a year before now by this clock, so nothing is deleted; if the clock is right, open the log once and it is newer"
+    )]
+    Clock {
+        /// Its time.
+        newest: String,
+    },
     /// The chain is broken.
     #[error("{}, line {line}: {reason}", path.display())]
     Chain {
@@ -69,7 +80,7 @@ pub fn verify(folder: &Path) -> Result<Vec<ChainReport>, LogError> {
 
 fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
-    let all = files(folder, class).map_err(in_folder)?;
+    let mut all = files(folder, class).map_err(in_folder)?;
     let mut report = ChainReport {
         class,
         files: all.len(),
@@ -79,11 +90,10 @@ fn verify_class(folder: &Path, class: LogClass) -> Result<ChainReport, LogError>
         last_hash: NOTHING_BEFORE.to_owned(),
     };
     let mut expected_number = 1;
-    if let Some((first, _)) = all.first()
-        && *first != 1
-    {
-        // What came before was deleted, and the deletion tells how it ended.
-        (expected_number, report.last_hash) = purged_before(folder, class)?.unwrap_or((0, String::new()));
+    if let Some((next, last_hash)) = purged_before(folder, class)? {
+        // What came before was deleted, and the deletion tells how it ended. Some may be there still, if it was killed.
+        all.retain(|(number, _)| *number >= next);
+        (expected_number, report.files, report.last_hash) = (next, all.len(), last_hash);
     }
     let mut cut_before = 0;
     for (number, path) in all {
@@ -197,6 +207,7 @@ pub struct Purged {
 /// If the log cannot be read or written.
 pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec<Purged>, LogError> {
     let in_folder = |error| LogError::File { path: folder.to_owned(), error };
+    check_clock(folder, now)?;
     let mut all = Vec::new();
     for (class, time) in [
         (LogClass::Decision, retention.decision),
@@ -212,10 +223,14 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
         let (mut next_file, mut last_hash) = (0, String::new());
         let mut doomed = Vec::new();
         for (number, path) in files {
-            let (mut last_ts, mut lines, mut hash) = (String::new(), 0, None);
+            let (mut last_ts, mut lines, mut hash): (String, u64, _) = (String::new(), 0, None);
             let note = |line: &[u8]| {
                 let value: Value = serde_json::from_slice(line).unwrap_or_default();
-                last_ts = value["ts"].as_str().unwrap_or_default().to_owned();
+                // The latest, and not the last: a clock may have been set back.
+                let ts = value["ts"].as_str().unwrap_or_default();
+                if *ts > *last_ts {
+                    ts.clone_into(&mut last_ts);
+                }
                 lines += 1;
                 hash = Some(sha256_hex(line));
             };
@@ -223,7 +238,7 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
             if last_ts >= oldest_ts {
                 break;
             }
-            purged.records += u64::from(lines > 0) * (lines.max(1) - 1);
+            purged.records += lines.saturating_sub(1);
             purged.files += 1;
             next_file = number + 1;
             last_hash = hash.unwrap_or(last_hash);
@@ -256,9 +271,37 @@ pub fn purge(folder: &Path, retention: Retention, now: SystemTime) -> Result<Vec
         for path in doomed {
             fs::remove_file(&path).map_err(|error| LogError::File { path, error })?;
         }
+        sync_folder(folder).map_err(in_folder)?;
         all.push(purged);
     }
     Ok(all)
+}
+
+/// Whether the clock can be right: what is deleted by a wrong one does not come back.
+fn check_clock(folder: &Path, now: SystemTime) -> Result<(), LogError> {
+    let mut newest = String::new();
+    for class in LogClass::ALL {
+        let files = files(folder, class).map_err(|error| LogError::File { path: folder.to_owned(), error })?;
+        if let Some((_, path)) = files.last() {
+            newest = newest.max(latest(path)?);
+        }
+    }
+    let year_ago = now.checked_sub(IDLE_MAX).map(crate::clock::rfc3339).unwrap_or_default();
+    if newest.is_empty() || newest >= year_ago { Ok(()) } else { Err(LogError::Clock { newest }) }
+}
+
+/// The latest time in a file.
+fn latest(path: &Path) -> Result<String, LogError> {
+    let mut latest = String::new();
+    let note = |line: &[u8]| {
+        let value: Value = serde_json::from_slice(line).unwrap_or_default();
+        let ts = value["ts"].as_str().unwrap_or_default();
+        if *ts > *latest {
+            ts.clone_into(&mut latest);
+        }
+    };
+    read_lines(path, note).map_err(|error| LogError::File { path: path.to_owned(), error })?;
+    Ok(latest)
 }
 
 /// Keys of months that ended before `oldest`.

@@ -1,6 +1,6 @@
 //! The decision log: what was decided by which lists, without what was said. One JSON object a line.
 //!
-//! * A record names terms by number, list and category, places by span, sender and text by keyed hashes
+//! * A record names terms by number, list and category, places by span, sender, recipient and text by keyed hashes
 //!   (HMAC-SHA-256, a key a month, deleted with the records). The text itself is in it only if
 //!   [`LogConfig::text`] says so.
 //! * Each line holds the SHA-256 of the line before it in `prev`, across files: what was changed, or taken out
@@ -16,7 +16,7 @@ mod segment;
 mod write;
 
 pub use check::{ChainReport, LogError, Purged, Retention, export, purge, verify};
-pub use write::{Log, LogConfig, LogCounts, LoggedText, QuarantinedBytes};
+pub use write::{Log, LogConfig, LogCounts, LoggedText, QuarantinedBytes, Reference};
 
 /// What a file of the log holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

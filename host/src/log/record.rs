@@ -30,12 +30,16 @@ pub(crate) struct Head {
 struct Judge<'a> {
     v: u32,
     kind: &'static str,
+    /// That no other record has; those of one host sort by time.
+    id: String,
     ts: String,
     host: &'a str,
     generation: u64,
     bundle: Option<BundleRef<'a>>,
     /// XXH3-64 of the pack: with it the number of a term names the term.
     pack: String,
+    /// SHA-256 of the filter module; not of those beside it, which are named.
+    module_sha256: &'a str,
 }
 
 /// What it ends with.
@@ -55,7 +59,13 @@ struct Decision<'a> {
     msg: MessageRef<'a>,
     actor: Actor<'a>,
     hits: Vec<Hit<'a>>,
+    /// Terms that were found and are being tried out: they do not act.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    shadow: Vec<Hit<'a>>,
     decision: &'static str,
+    /// What the generation on trial would have decided, if that is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_be: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     flags: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,10 +86,16 @@ struct BundleRef<'a> {
     name: &'a str,
     sequence: u64,
     sha256: &'a str,
+    /// Sequence of the emergency file on top of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    emergency: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
 struct MessageRef<'a> {
+    /// What the caller calls it.
+    #[serde(rename = "ref", skip_serializing_if = "str::is_empty")]
+    reference: &'a str,
     hmac: &'a str,
     len: usize,
     field: &'static str,
@@ -91,6 +107,8 @@ struct MessageRef<'a> {
 #[derive(Debug, Serialize)]
 struct Actor<'a> {
     sender: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recipient: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -135,8 +153,6 @@ impl<'a> Side<'a> {
 struct Quarantined<'a> {
     #[serde(flatten)]
     judge: Judge<'a>,
-    /// SHA-256 of the filter module; not of those beside it, which are named.
-    module_sha256: String,
     /// The module beside the filter that failed, if it was one.
     side: Option<&'a str>,
     /// The kind of failure in one word, and as it was told.
@@ -156,7 +172,9 @@ struct Quarantined<'a> {
 #[derive(Debug)]
 pub(crate) struct NotedMessage {
     pub(crate) generation: Arc<Generation>,
+    pub(crate) id: u128,
     pub(crate) at: SystemTime,
+    pub(crate) reference: String,
     pub(crate) hmac: String,
     pub(crate) bytes: usize,
     pub(crate) field: Field,
@@ -169,21 +187,25 @@ impl NotedMessage {
             name: &origin.name,
             sequence: origin.sequence,
             sha256: &origin.sha256,
+            emergency: origin.emergency,
         });
         Judge {
             v: RECORD_VERSION,
             kind,
+            id: format!("{:032x}", self.id),
             ts: crate::clock::rfc3339(self.at),
             host,
             generation: self.generation.number(),
             bundle,
             pack: format!("{:016x}", self.generation.parts().pack.pack().checksum()),
+            module_sha256: self.generation.parts().module.sha256(),
         }
     }
 
     fn msg<'a>(&'a self, text: Option<&'a str>) -> MessageRef<'a> {
         let channels = self.generation.parts().policy.channels();
         MessageRef {
+            reference: &self.reference,
             hmac: &self.hmac,
             len: self.bytes,
             field: self.field.name(),
@@ -208,7 +230,6 @@ impl NotedPoison {
     pub(crate) fn line(&self, host: &str, lost: u64, prev: &str) -> Vec<u8> {
         let record = Quarantined {
             judge: self.message.judge("quarantined", host),
-            module_sha256: crate::bundle::sha256_hex(self.message.generation.parts().module.wasm()),
             side: self.side.as_deref(),
             failure: self.failure.code(),
             reason: self.failure.to_string(),
@@ -239,11 +260,13 @@ pub(crate) struct Event<'a> {
 pub(crate) struct Noted {
     pub(crate) message: NotedMessage,
     pub(crate) verdict: Verdict,
+    pub(crate) would_be: Option<Action>,
     pub(crate) failure: Option<String>,
     pub(crate) sides: Vec<SideVerdict>,
     pub(crate) strikes: u32,
     pub(crate) flood: crate::FloodSigns,
     pub(crate) sender_hmac: Option<String>,
+    pub(crate) recipient_hmac: Option<String>,
     pub(crate) text: Option<String>,
 }
 
@@ -265,9 +288,11 @@ impl Noted {
         let record = Decision {
             judge: self.message.judge("decision", host),
             msg: self.message.msg(self.text.as_deref()),
-            actor: Actor { sender: self.sender_hmac.as_deref() },
+            actor: Actor { sender: self.sender_hmac.as_deref(), recipient: self.recipient_hmac.as_deref() },
             hits: self.verdict.matches.iter().map(hit).collect(),
+            shadow: self.verdict.shadow.iter().map(hit).collect(),
             decision: self.verdict.action.name(),
+            would_be: self.would_be.map(Action::name),
             flags: self.verdict.flags.names().collect(),
             failure: self.failure.clone(),
             sides: self.sides.iter().map(Side::new).collect(),

@@ -1,14 +1,19 @@
 //! The files of one class: numbered, each begun with a line that ties it to the one before.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use crate::bundle::sha256_hex;
+use crate::files::sync_folder;
 use crate::log::LogClass;
 use crate::log::record::{Head, RECORD_VERSION};
 
+/// How much waits for a disk that takes nothing before records are lost.
+const WAITING_BYTES_MAX: usize = 1 << 20;
+/// How much is handed to the system at once, and the rest of a line.
+const WRITE_BYTES: usize = 8 << 10;
 /// What the first file of all has for the hash of the line before it.
 pub(crate) const NOTHING_BEFORE: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -47,9 +52,15 @@ pub(crate) fn read_lines(path: &Path, mut line: impl FnMut(&[u8])) -> io::Result
 pub(crate) struct Segments {
     folder: PathBuf,
     class: LogClass,
-    file: BufWriter<File>,
+    file: File,
     number: u64,
+    /// Bytes of whole lines in the file.
     bytes: u64,
+    /// Whether half a line may be behind them, of a write that failed.
+    is_torn: bool,
+    /// Lines that are not in the file yet, and how many.
+    waiting: Vec<u8>,
+    pub(crate) waiting_lines: u64,
     begun: Instant,
     pub(crate) last_hash: String,
 }
@@ -77,10 +88,19 @@ impl Segments {
 
     fn begin(folder: &Path, class: LogClass, number: u64, cut: u64, last_hash: String) -> io::Result<Segments> {
         let path = folder.join(format!("{}-{number:08}.jsonl", class.name()));
-        let file = BufWriter::new(OpenOptions::new().append(true).create_new(true).open(path)?);
-        let folder = folder.to_owned();
-        let mut segments =
-            Segments { folder, class, file, number, bytes: 0, begun: Instant::now(), last_hash: last_hash.clone() };
+        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let mut segments = Segments {
+            folder: folder.to_owned(),
+            class,
+            file,
+            number,
+            bytes: 0,
+            is_torn: false,
+            waiting: Vec::new(),
+            waiting_lines: 0,
+            begun: Instant::now(),
+            last_hash: last_hash.clone(),
+        };
         let head = Head {
             v: RECORD_VERSION,
             kind: "head".to_owned(),
@@ -90,34 +110,64 @@ impl Segments {
             cut,
             prev: last_hash,
         };
-        segments.append(&serde_json::to_vec(&head)?)?;
-        segments.flush()?;
-        Ok(segments)
+        let begun = serde_json::to_vec(&head).map_err(Into::into).and_then(|head| segments.append(&head));
+        let begun = begun.and_then(|()| segments.flush()).and_then(|()| sync_folder(folder));
+        if begun.is_err() {
+            // Tried again with the same number.
+            let _ = fs::remove_file(path);
+        }
+        begun.map(|()| segments)
     }
 
-    /// Appends a line, which must hold [`last_hash`](Segments::last_hash) as `prev`.
+    /// Appends a line, which must hold [`last_hash`](Segments::last_hash) as `prev`. After an error it is as if nobody
+    /// had tried.
     pub(crate) fn append(&mut self, line: &[u8]) -> io::Result<()> {
-        self.file.write_all(line)?;
-        self.file.write_all(b"\n")?;
-        self.bytes += line.len() as u64 + 1;
+        if self.waiting.len() + line.len() > WAITING_BYTES_MAX {
+            self.flush()?;
+        }
+        self.waiting.extend_from_slice(line);
+        self.waiting.push(b'\n');
+        self.waiting_lines += 1;
         self.last_hash = sha256_hex(line);
         Ok(())
     }
 
-    /// Hands what was appended to the system.
+    /// Hands what was appended to the system. What it does not take waits, and no half line stays behind.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        if self.is_torn {
+            self.file.set_len(self.bytes)?;
+            self.is_torn = false;
+        }
+        let mut from = 0;
+        let mut written = Ok(());
+        while from < self.waiting.len() && written.is_ok() {
+            // Some whole lines at a time: of a disk with little room, all of it is used.
+            let least = (from + WRITE_BYTES).min(self.waiting.len()) - 1;
+            let rest = self.waiting[least..].iter().position(|&byte| byte == b'\n').unwrap_or_default();
+            let lines = &self.waiting[from..=least + rest];
+            written = self.file.write_all(lines);
+            if written.is_ok() {
+                from += lines.len();
+                self.bytes += lines.len() as u64;
+                self.waiting_lines -= lines.iter().filter(|&&byte| byte == b'\n').count() as u64;
+            }
+        }
+        self.waiting.drain(..from);
+        if written.is_err() {
+            self.is_torn = self.file.set_len(self.bytes).is_err();
+        }
+        written
     }
 
     /// Waits until it is on the disk.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.file.flush()?;
-        self.file.get_ref().sync_data()
+        self.flush()?;
+        self.file.sync_data()
     }
 
     /// Begins the next file if this one is large or old.
     pub(crate) fn rotate(&mut self, bytes_max: u64, age_max: std::time::Duration) -> io::Result<()> {
-        if self.bytes < bytes_max && self.begun.elapsed() < age_max {
+        if self.bytes + (self.waiting.len() as u64) < bytes_max && self.begun.elapsed() < age_max {
             return Ok(());
         }
         self.sync()?;

@@ -1,6 +1,6 @@
 //! Writing the log, on a thread of its own.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,8 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use tamis_guest::{Action, Message};
 
-use crate::bundle::FollowEvent;
+use crate::bundle::{FollowEvent, Trying};
+use crate::files::{lock, private_folder, write_whole};
 use crate::log::LogClass;
 use crate::log::check::LogError;
 use crate::log::record::{Event, Noted, NotedMessage, NotedPoison, RECORD_VERSION};
@@ -23,11 +24,11 @@ use crate::{Generation, Judged, ScanFailure};
 
 /// How often what was written is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// How long the lock is waited for: a host that was killed while it began a process leaves it to that for a moment.
-const LOCK_WAIT: Duration = Duration::from_secs(2);
 /// Most records between two flushes to the system.
 const FLUSH_EVERY: usize = 1024;
 const KEY_BYTES: usize = 32;
+/// Longest name of a message that is kept, in characters.
+const REFERENCE_CHARS_MAX: usize = 200;
 
 /// Whether the text of a message is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,6 +46,15 @@ pub enum QuarantinedBytes {
     Nothing,
     /// So many bytes of it. Whoever turns this on must keep the log as they keep messages.
     UpTo(usize),
+}
+
+/// What only the caller knows of a message.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Reference<'a> {
+    /// What the caller calls it, written as it is: by this a complaint finds its record.
+    pub id: &'a str,
+    /// Who it is to; its keyed hash is written.
+    pub recipient: &'a [u8],
 }
 
 /// How the log is written.
@@ -108,6 +118,7 @@ pub struct Log {
     key: Arc<ArcSwap<Key>>,
     config: LogConfig,
     clean: AtomicU64,
+    ids: Ids,
     /// Held as long as the log is open.
     _lock: File,
 }
@@ -138,18 +149,8 @@ impl Log {
     /// If the folder cannot be written, or another process writes to it.
     pub fn open(config: &LogConfig) -> Result<Log, LogError> {
         let failed = |error| LogError::File { path: config.folder.clone(), error };
-        fs::create_dir_all(&config.folder).map_err(failed)?;
-        crate::bundle::make_private(&config.folder).map_err(|refusal| failed(io::Error::other(refusal.to_string())))?;
-        let lock = File::create(config.folder.join("lock")).map_err(failed)?;
-        let deadline = Instant::now() + LOCK_WAIT;
-        loop {
-            match lock.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => thread::sleep(Duration::from_millis(20)),
-                Err(TryLockError::WouldBlock) => return Err(LogError::InUse(config.folder.clone())),
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-            }
-        }
+        private_folder(&config.folder).map_err(failed)?;
+        let lock = lock(&config.folder).map_err(failed)?.ok_or_else(|| LogError::InUse(config.folder.clone()))?;
         let key = Arc::new(ArcSwap::from_pointee(read_key(&config.folder, SystemTime::now()).map_err(failed)?));
         let counts = LogCounts::default();
         let (sender, items) = mpsc::sync_channel(config.queue_max);
@@ -166,7 +167,8 @@ impl Log {
         let thread = thread::Builder::new().name("tamis-log".to_owned()).spawn(move || writer.run(&items));
         let thread = Some(thread.map_err(failed)?);
         let clean = AtomicU64::new(0);
-        Ok(Log { sender: Some(sender), thread, counts, key, config: config.clone(), clean, _lock: lock })
+        let ids = Ids::new().map_err(failed)?;
+        Ok(Log { sender: Some(sender), thread, counts, key, config: config.clone(), clean, ids, _lock: lock })
     }
 
     /// How it is doing.
@@ -175,19 +177,34 @@ impl Log {
         self.counts.clone()
     }
 
-    /// Notes a verdict, given by `generation`. Costs about a microsecond for those that are written, and
-    /// never waits.
+    /// Notes a verdict, given by `generation`: [`Worker::generation_of`](crate::Worker::generation_of). Costs about a
+    /// microsecond for those that are written, and never waits.
     pub fn note(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
+        self.note_of(generation, message, judged, Reference::default());
+    }
+
+    /// As [`note`](Log::note), with what only the caller knows.
+    pub fn note_of(
+        &self,
+        generation: &Arc<Generation>,
+        message: &Message<'_>,
+        judged: &Judged,
+        reference: Reference<'_>,
+    ) {
         let verdict = &judged.verdict;
         let sides: Vec<_> = judged.sides.iter().filter(|said| said.says_something()).cloned().collect();
-        let is_clean = verdict.matches.is_empty() && judged.failure.is_none() && sides.is_empty();
+        let is_clean = verdict.matches.is_empty()
+            && verdict.shadow.is_empty()
+            && judged.failure.is_none()
+            && judged.would_be.is_none()
+            && sides.is_empty();
         if verdict.action == Action::Allow && is_clean {
             let every = self.config.clean_every;
             if every == 0 || !self.clean.fetch_add(1, Ordering::Relaxed).is_multiple_of(every) {
                 return;
             }
         }
-        self.note_poison(generation, message, judged);
+        self.note_poison(generation, message, judged, reference);
         let key = self.key.load();
         let text = match self.config.text {
             LoggedText::HeldAndBlocked if verdict.action >= Action::Hold => {
@@ -196,19 +213,27 @@ impl Log {
             _ => None,
         };
         self.send(Item::Decision(Box::new(Noted {
-            message: noted_message(generation, message, &key),
+            message: self.noted_message(generation, message, reference),
             verdict: verdict.clone(),
+            would_be: judged.would_be,
             failure: judged.failure.as_ref().map(ToString::to_string),
             sides,
             strikes: judged.strikes,
             flood: judged.flood,
             sender_hmac: (!message.sender.is_empty()).then(|| key.hash(message.sender)),
+            recipient_hmac: (!reference.recipient.is_empty()).then(|| key.hash(reference.recipient)),
             text,
         })));
     }
 
     /// Puts a message in quarantine, for each filter that failed on it.
-    fn note_poison(&self, generation: &Arc<Generation>, message: &Message<'_>, judged: &Judged) {
+    fn note_poison(
+        &self,
+        generation: &Arc<Generation>,
+        message: &Message<'_>,
+        judged: &Judged,
+        reference: Reference<'_>,
+    ) {
         let of_sides = judged.sides.iter().filter_map(|said| {
             // One that was not asked has nothing to do with this message.
             let failure = said.failure.as_ref().filter(|failure| **failure != ScanFailure::Resting)?;
@@ -224,7 +249,7 @@ impl Log {
                 QuarantinedBytes::UpTo(most) => Some(message.text[..message.text.len().min(most)].to_vec()),
             };
             self.send(Item::Poison(Box::new(NotedPoison {
-                message: noted_message(generation, message, &self.key.load()),
+                message: self.noted_message(generation, message, reference),
                 side,
                 failure: failure.clone(),
                 action,
@@ -245,6 +270,23 @@ impl Log {
                 ("refused", json!({ "code": refusal.code(), "reason": refusal.to_string() }))
             }
             FollowEvent::Expired { seconds } => ("expired", json!({ "seconds": seconds })),
+            FollowEvent::Later { sequence, seconds } => ("later", json!({ "sequence": sequence, "seconds": seconds })),
+            FollowEvent::Trying(Trying { generation, sequence, step }) => {
+                ("trying", json!({ "generation": generation, "sequence": sequence, "step": step.to_string() }))
+            }
+            FollowEvent::Tried { sequence, report } => {
+                let changed = report.changed.iter().map(|(from, to, count)| json!([from.name(), to.name(), count]));
+                let changed: Vec<_> = changed.collect();
+                let (judged, compared, failures) = (report.judged, report.compared, report.failures);
+                let what = json!({
+                    "sequence": sequence, "judged": judged, "compared": compared, "failures": failures,
+                    "changed": changed,
+                });
+                ("tried", what)
+            }
+            FollowEvent::TrialFailed { sequence, trip } => {
+                ("trial_failed", json!({ "sequence": sequence, "reason": trip.to_string() }))
+            }
             FollowEvent::Emergency { generation } => ("emergency", json!({ "generation": generation })),
             FollowEvent::TakenBack { generation, trip } => {
                 ("taken_back", json!({ "generation": generation, "reason": trip.to_string() }))
@@ -252,6 +294,25 @@ impl Log {
         };
         let item = Item::Event(kind, SystemTime::now(), what);
         self.count_sent(|sender| sender.send(item).is_ok());
+    }
+
+    fn noted_message(
+        &self,
+        generation: &Arc<Generation>,
+        message: &Message<'_>,
+        reference: Reference<'_>,
+    ) -> NotedMessage {
+        let at = SystemTime::now();
+        NotedMessage {
+            generation: generation.clone(),
+            id: self.ids.next(at),
+            at,
+            reference: reference.id.chars().take(REFERENCE_CHARS_MAX).collect(),
+            hmac: self.key.load().hash(message.text),
+            bytes: message.text.len(),
+            field: message.field,
+            channel: usize::from(message.channel.0),
+        }
     }
 
     /// Queues a record if there is room.
@@ -278,14 +339,25 @@ impl Drop for Log {
     }
 }
 
-fn noted_message(generation: &Arc<Generation>, message: &Message<'_>, key: &Key) -> NotedMessage {
-    NotedMessage {
-        generation: generation.clone(),
-        at: SystemTime::now(),
-        hmac: key.hash(message.text),
-        bytes: message.text.len(),
-        field: message.field,
-        channel: usize::from(message.channel.0),
+/// Numbers for records that no other record has, on any host, in the order of their times.
+#[derive(Debug)]
+struct Ids {
+    of_process: u64,
+    count: AtomicU64,
+}
+
+impl Ids {
+    fn new() -> io::Result<Ids> {
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).map_err(io::Error::other)?;
+        Ok(Ids { of_process: u64::from_le_bytes(random), count: AtomicU64::new(0) })
+    }
+
+    fn next(&self, at: SystemTime) -> u128 {
+        let ms = at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        // 48 bits of time, 40 of the process, 40 counted.
+        (ms << 80) | (u128::from(self.of_process >> 24) << 40) | u128::from(count & ((1 << 40) - 1))
     }
 }
 
@@ -311,7 +383,7 @@ fn read_key(folder: &Path, now: SystemTime) -> io::Result<Key> {
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            crate::bundle::write_whole(&path, &bytes).map_err(|refusal| io::Error::other(refusal.to_string()))?;
+            write_whole(&path, &bytes)?;
         }
         Err(error) => return Err(error),
     }
@@ -353,10 +425,17 @@ impl Writer {
         }
         let synced = self.of_all(Segments::sync);
         self.report(synced);
+        // What the disk did not take to the end.
+        let all = [&self.decisions, &self.audit].into_iter().chain(&self.quarantine);
+        let waiting = all.map(|segments| segments.waiting_lines).sum();
+        self.counts.written.fetch_sub(waiting, Ordering::Relaxed);
+        self.counts.lost.fetch_add(waiting, Ordering::Relaxed);
     }
 
+    /// Does it with every class; the first error of all.
     fn of_all(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
-        work(&mut self.decisions).and(work(&mut self.audit)).and(self.quarantine.as_mut().map_or(Ok(()), work))
+        let all = [&mut self.decisions, &mut self.audit].into_iter().chain(&mut self.quarantine);
+        all.map(work).fold(Ok(()), Result::and)
     }
 
     /// Brings everything to the disk, begins new files and the key of a new month.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ArgGroup, Subcommand};
+use tamis_host::bundle::{Ring, Step};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum BundleCommand {
@@ -113,8 +114,16 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "N")]
     pub(crate) sequence: u64,
     /// After how many days a newer one should be there
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3660))]
     pub(crate) expires_days: u64,
+    /// On which hosts it judges first: rings such as `5%:0m,25%:30m,100%:2h`, of hosts and how long after it was made.
+    /// The next bundle that is published stops it
+    #[arg(long, value_name = "RINGS", value_delimiter = ',')]
+    pub(crate) rings: Vec<Ring>,
+    /// What a host does with it before it judges every message: steps such as `watch:100%:15m,judge:5%:1h`, of senders
+    /// and for how long
+    #[arg(long, value_name = "STEPS", value_delimiter = ',')]
+    pub(crate) steps: Vec<Step>,
     /// Filter module to ship with it
     #[arg(long, value_name = "FILE")]
     pub(crate) module: Option<PathBuf>,
@@ -167,6 +176,9 @@ pub(crate) struct PublishArgs {
     /// The signed bundle
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: PathBuf,
+    /// Trust file of the hosts: what they would not take for its signatures, name or times is not published
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trust: Option<PathBuf>,
     /// Folder that hosts follow, or that a web server serves
     #[arg(long, value_name = "DIR")]
     pub(crate) to: PathBuf,
@@ -181,7 +193,7 @@ pub(crate) struct RollbackArgs {
     #[arg(long, value_name = "N")]
     pub(crate) sequence: u64,
     /// After how many days a newer one should be there
-    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    #[arg(long, value_name = "DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3660))]
     pub(crate) expires_days: u64,
     /// Where to write the bundle
     #[arg(long, short, value_name = "FILE")]

@@ -5,15 +5,15 @@ mod args;
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use tamis_host::bundle::{
-    Added, Admission, Bundle, BundleBuilder, Emergency, Expected, Mode, Snoozed, Trust, publish, verify,
+    Added, Bundle, BundleBuilder, Emergency, Expected, Mode, Rollout, Snoozed, Trust, publish, verify,
 };
-use tamis_host::{Runtime, RuntimeConfig};
+use tamis_host::{Runtime, RuntimeConfig, write_whole};
 
 pub(crate) use self::args::BundleCommand;
 use self::args::{
@@ -88,6 +88,7 @@ fn build(args: &BuildArgs) -> anyhow::Result<()> {
     let now = now_s();
     let mut builder = BundleBuilder::new(&args.name, args.sequence, now, now + args.expires_days * DAY_S);
     builder.folder(&args.lists)?.note(&args.note);
+    builder.rollout(Rollout { rings: args.rings.clone(), steps: args.steps.clone() });
     if let Some(path) = &args.module {
         builder.module(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
     }
@@ -125,12 +126,12 @@ fn read_key(path: &Path, password: Option<String>) -> anyhow::Result<SecretKey> 
 }
 
 fn verify_bundle(args: &VerifyArgs) -> anyhow::Result<()> {
-    let trust = Trust::parse(&read_text(&args.trust)?)?;
+    let trust = read_trust(&args.trust)?;
     let expected = Expected { trust: &trust, name: &args.name, mark: None, base: None, now: SystemTime::now() };
     let verified = verify(read_bundle(&args.bundle)?, &expected)?;
     let runtime = Runtime::new(&RuntimeConfig::default())?;
     let defaults = defaults::defaults(&runtime)?;
-    let (_, report) = Admission::default().check(&runtime, &verified, &defaults, &[&defaults.module])?;
+    let (_, report) = defaults::admission().check(&runtime, &verified, &defaults, &[&defaults.module])?;
     text::diagnostics(&report.warnings);
     let mut out = io::stdout();
     writeln!(
@@ -154,7 +155,8 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     writeln!(out, "digest {}", bundle.digest())?;
     for signature in bundle.signatures() {
         let comment = signature.lines().find_map(|line| line.strip_prefix("trusted comment: "));
-        writeln!(out, "signature, not checked: {}", comment.unwrap_or("no comment"))?;
+        // Anybody may have written it, for the terminal to obey.
+        writeln!(out, "signature, not checked: {}", comment.unwrap_or("no comment").escape_debug())?;
     }
     match bundle.base() {
         Some(base) => writeln!(out, "written as changes to the bundle with the digest {base}")?,
@@ -168,6 +170,12 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
 
 fn publish_bundle(args: &PublishArgs) -> anyhow::Result<()> {
     let bundle = read_bundle(&args.bundle)?;
+    if let Some(path) = &args.trust {
+        let trust = read_trust(path)?;
+        let name = &bundle.manifest().name;
+        let expected = Expected { trust: &trust, name, mark: None, base: None, now: SystemTime::now() };
+        verify(bundle.clone(), &expected)?;
+    }
     let changes = publish(&bundle, &args.to)?;
     let changes = changes.map_or(String::new(), |bytes| format!(", {} bytes as changes", count(bytes as u64)));
     note(&format!(
@@ -224,7 +232,7 @@ fn emergency(args: &EmergencyArgs) -> anyhow::Result<()> {
         signatures.push(minisign::sign(None, &key, text.as_bytes(), Some(&comment), None)?.into_string());
     }
     let path = args.to.join(format!("{}.emergency.json", args.name));
-    write_beside(&path, &Emergency::encode(&text, &signatures))?;
+    write(&path, &Emergency::encode(&text, &signatures))?;
     note(&format!("{}: {} terms, for {} hours", path.display(), emergency.add.len(), args.hours));
     Ok(())
 }
@@ -235,19 +243,23 @@ fn sign_trust(args: &SignTrustArgs) -> anyhow::Result<()> {
     let key = read_key(&args.key, password(args.password_file.as_deref())?)?;
     let comment = format!("tamis trust file version {}", next.version());
     let signature = minisign::sign(None, &key, text.as_bytes(), Some(&comment), None)?;
-    write_beside(&args.output, signature.into_string().as_bytes())?;
+    write(&args.output, signature.into_string().as_bytes())?;
     note(&format!("{}: signature of {}, version {}", args.output.display(), args.next.display(), next.version()));
     Ok(())
 }
 
 fn rotate_trust(args: &RotateTrustArgs) -> anyhow::Result<()> {
-    let now = Trust::parse(&read_text(&args.trust)?)?;
+    let now = read_trust(&args.trust)?;
     let text = read_text(&args.next)?;
     let signatures = args.signature.iter().map(|path| read_text(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let next = now.rotate(&text, &signatures)?;
-    write_beside(&args.trust, text.as_bytes())?;
+    write(&args.trust, text.as_bytes())?;
     note(&format!("{}: version {} is now {}; restart the host", args.trust.display(), now.version(), next.version()));
     Ok(())
+}
+
+fn read_trust(path: &Path) -> anyhow::Result<Trust> {
+    Trust::parse(&read_text(path)?).with_context(|| path.display().to_string())
 }
 
 fn read_text(path: &Path) -> anyhow::Result<String> {
@@ -265,13 +277,9 @@ fn read_bundle(path: &Path) -> anyhow::Result<Bundle> {
 }
 
 fn write_bundle(path: &Path, bundle: &Bundle) -> anyhow::Result<()> {
-    write_beside(path, &bundle.encode())
+    write(path, &bundle.encode())
 }
 
-/// Writes beside and renames, so that nobody reads half a file.
-fn write_beside(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let mut beside = PathBuf::from(path);
-    beside.as_mut_os_string().push(".part");
-    let written = fs::write(&beside, bytes).and_then(|()| fs::rename(&beside, path));
-    written.with_context(|| format!("cannot write {}", path.display()))
+fn write(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    write_whole(path, bytes).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,6 +1,5 @@
 //! `tamis check`: judges messages as they come, and follows changed files while it does.
 
-use std::env;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
@@ -11,10 +10,11 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_guest::{Action, ChannelId, Field};
-use tamis_host::bundle::{Admission, AdmissionProcess, FollowEvent, Follower, Source, Trust, Updater, UpdaterConfig};
-use tamis_host::log::{Log, LogConfig};
+use tamis_host::bundle::{FollowEvent, Follower, Source, Trust, Trying, Updater, UpdaterConfig};
+use tamis_host::log::{Log, LogConfig, Reference};
 use tamis_host::{
-    Breakers, Generation, Judged, Metrics, Runtime, RuntimeConfig, SideVerdict, WatchEvent, Watcher, Worker,
+    Breakers, Filter, Generation, Judged, Metrics, Parts, Runtime, RuntimeConfig, SideVerdict, Strikes, WatchEvent,
+    Watcher, Worker,
 };
 
 use crate::Outcome;
@@ -24,19 +24,27 @@ use crate::input::{self, Line};
 use crate::json::VerdictJson;
 use crate::{serve, text, trace};
 
+/// How many senders' strikes are remembered, in 3.2 MB.
+const STRIKING_SENDERS_MAX: usize = 100_000;
+
 pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     trace::begin(&args.trace)?;
     let inputs = input::open(&args.files)?;
-    let log = args.log.as_ref().map(|folder| Log::open(&LogConfig::new(folder))).transpose()?.map(Arc::new);
-    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, log.as_ref())).transpose()?;
+    let host = args.bundles.host.clone().unwrap_or_else(defaults::host_name);
+    let open = |folder| Log::open(&LogConfig { host: host.clone(), ..LogConfig::new(folder) });
+    let log = args.log.as_deref().map(open).transpose()?.map(Arc::new);
+    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, &host, log.as_ref())).transpose()?;
     if let Some(follower) = follower {
-        let worker = follower.updater().filter().worker()?;
+        let filter = follower.updater().filter().clone();
+        count_strikes(args, &filter);
+        let worker = filter.worker()?;
         let outcome = judge_all(args, inputs, worker, log.as_deref());
         // A bundle that is being taken is taken and told before the end.
         drop(follower);
         return outcome;
     }
     let Started { filter, sources, defaults, .. } = start_with(&args.sources, &args.side_module)?;
+    count_strikes(args, &filter);
     let worker = filter.worker()?;
     serve_metrics(args, &Metrics::new(&filter, log.as_ref().map(|log| log.counts())))?;
     let _watcher = if args.watch {
@@ -50,17 +58,26 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     judge_all(args, inputs, worker, log.as_deref())
 }
 
+fn count_strikes(args: &CheckArgs, filter: &Filter) {
+    if let Some(minutes) = args.strikes {
+        filter.count_strikes(Strikes::new(Duration::from_secs(60 * minutes), STRIKING_SENDERS_MAX));
+    }
+}
+
 /// Follows signed bundles. The first that is there judges before this returns.
-fn follow(args: &CheckArgs, from: &str, log: Option<&Arc<Log>>) -> anyhow::Result<Follower> {
-    let BundleSourceArgs { trust: Some(trust), state: Some(state), name, every, .. } = &args.bundles else {
+fn follow(args: &CheckArgs, from: &str, host: &str, log: Option<&Arc<Log>>) -> anyhow::Result<Follower> {
+    let BundleSourceArgs { trust: Some(trust), state: Some(state), name, every, steps, .. } = &args.bundles else {
         bail!("--bundles needs --trust and --state");
     };
     let text = fs::read_to_string(trust).with_context(|| format!("cannot read {}", trust.display()))?;
-    // This very program, so that what checks is what runs.
-    let mut admission = Admission::default();
-    let program = env::current_exe().context("cannot find this program, to check bundles in a process of its own")?;
-    admission.process(AdmissionProcess::new(program, ["admit".into()]));
-    let config = UpdaterConfig { name: name.clone(), trust: Trust::parse(&text)?, state: state.clone(), admission };
+    let config = UpdaterConfig {
+        name: name.clone(),
+        trust: Trust::parse(&text).with_context(|| trust.display().to_string())?,
+        state: state.clone(),
+        admission: defaults::admission(),
+        host: host.to_owned(),
+        steps: steps.as_ref().map(|steps| steps.0.clone()),
+    };
     let runtime = Runtime::new(RuntimeConfig::default().module_cache(&state.join("modules")))?;
     let defaults = defaults::with_sides(&runtime, defaults::defaults(&runtime)?, &args.side_module)?;
     let (updater, passed_over) = Updater::start(&runtime, config, defaults)?;
@@ -114,6 +131,17 @@ fn show_bundle_event(event: FollowEvent, from: &str) {
         FollowEvent::Expired { seconds } => {
             text::note(&format!("the bundle should have been replaced {} s ago; it filters on", text::count(seconds)));
         }
+        FollowEvent::Later { sequence, seconds } => text::note(&format!(
+            "sequence {sequence} is for other hosts first; this one takes it in {} s",
+            text::count(seconds)
+        )),
+        FollowEvent::Trying(Trying { generation, sequence, step }) => {
+            text::note(&format!("sequence {sequence} is on trial as generation {generation}: {step}"));
+        }
+        FollowEvent::Tried { sequence, report } => text::note(&format!("trial of sequence {sequence}: {report}")),
+        FollowEvent::TrialFailed { sequence, trip } => {
+            text::note(&format!("sequence {sequence} failed on trial and is not taken: {trip}"));
+        }
         FollowEvent::Emergency { generation } => {
             text::note(&format!("an emergency file was taken, generation {generation} judges from here on"));
         }
@@ -141,7 +169,7 @@ fn judge_all(
             let line = input.read_upload(|chunk| upload.push(chunk))?;
             let mut of_upload = Judged::default();
             upload.finish(&mut of_upload);
-            report.write(&[line], &[of_upload], worker.generation())?;
+            report.write(&[line], &[of_upload], &worker)?;
             continue;
         }
         let mut more = true;
@@ -149,7 +177,7 @@ fn judge_all(
             lines.clear();
             more = input.read(BATCH_MESSAGES_MAX, &mut lines, &mut problems)?;
             judge(&mut worker, &lines, &mut judged, log);
-            report.write(&lines, &judged, worker.generation())?;
+            report.write(&lines, &judged, &worker)?;
             for problem in problems.drain(..) {
                 report.outcome = Outcome::Wrong;
                 text::note(&problem);
@@ -169,8 +197,9 @@ fn judge(worker: &mut Worker, lines: &[Line], judged: &mut Vec<Judged>, log: Opt
     let deliveries: Vec<_> = lines.iter().map(Line::delivery).collect();
     worker.scan_pinned_to(&messages, &deliveries, judged);
     if let Some(log) = log {
-        for (message, judged) in messages.iter().zip(judged.iter()) {
-            log.note(&generation, message, judged);
+        for ((line, message), judged) in lines.iter().zip(&messages).zip(judged.iter()) {
+            let reference = Reference { id: &line.id_text(), recipient: line.recipient.as_bytes() };
+            log.note_of(worker.generation_of(judged), message, judged, reference);
         }
     }
 }
@@ -207,10 +236,10 @@ impl Report {
         Report { format, out, counts: [0; Action::ALL.len()], failures: 0, outcome: Outcome::Clean }
     }
 
-    fn write(&mut self, lines: &[Line], judged: &[Judged], generation: &Generation) -> anyhow::Result<()> {
-        let pack = generation.parts().pack.pack();
-        let policy = &generation.parts().policy;
+    fn write(&mut self, lines: &[Line], judged: &[Judged], worker: &Worker) -> anyhow::Result<()> {
         for (line, judged) in lines.iter().zip(judged) {
+            let Parts { pack, policy, .. } = worker.generation_of(judged).parts();
+            let pack = pack.pack();
             let action = judged.verdict.action;
             let is_first = self.counts.iter().sum::<u64>() == 0;
             self.counts[action as usize] += 1;
@@ -223,6 +252,7 @@ impl Report {
                 CheckFormat::Text
                     if action == Action::Allow
                         && !judged.flood.is_flood()
+                        && judged.would_be.is_none()
                         && judged.verdict.matches.is_empty()
                         && judged.verdict.shadow.is_empty()
                         && !judged.sides.iter().any(SideVerdict::says_something) => {}

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use tamis_guest::compile::Taxonomy;
 use tamis_guest::kit_bytes;
-use tamis_host::{Loaded, Runtime, RuntimeConfig, Sources};
+use tamis_host::{Loaded, Runtime, RuntimeConfig, Sources, write_whole};
 
 use crate::Outcome;
 use crate::args::CompileArgs;
@@ -36,10 +36,7 @@ pub(crate) fn run(args: &CompileArgs) -> anyhow::Result<Outcome> {
     let bytes = kit.as_deref().unwrap_or(pack.bytes());
     text::diagnostics(&warnings);
     // Written beside and renamed, so that nobody who watches reads half a pack.
-    let beside = args.output.with_extension("pack.part");
-    let write = || format!("cannot write {}", args.output.display());
-    fs::write(&beside, bytes).with_context(write)?;
-    fs::rename(&beside, &args.output).with_context(write)?;
+    write_whole(&args.output, bytes).with_context(|| format!("cannot write {}", args.output.display()))?;
     let terms = pack.pack().terms_count() as u64;
     text::note(&format!(
         "{}: {} terms, {} bytes",

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use tamis_guest::compile::{Diagnostic, Level, List, PolicySource, decode_text, lint, read_list};
-use tamis_host::{ListFolder, today};
+use tamis_host::{ListFolder, today, write_whole};
 
 /// A folder of lists.
 pub(super) struct Store {
@@ -127,9 +127,7 @@ pub(super) fn write_text(path: &Path, text: &str) -> anyhow::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(context)?;
     }
-    let beside = path.with_extension("toml.part");
-    fs::write(&beside, text).with_context(context)?;
-    fs::rename(&beside, path).with_context(context)
+    write_whole(path, text.as_bytes()).with_context(context)
 }
 
 /// The errors among findings, rendered.

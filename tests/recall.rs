@@ -31,15 +31,10 @@ const LETTERS_LOST_MAX: usize = 2;
 const WORD_LETTERS_MIN: usize = 5;
 
 /// Tricks that are not solved, and why.
-const HARD: [(&str, &str); 15] = [
+const HARD: [(&str, &str); 10] = [
     ("contact", "other ways of contact that name no part of the term"),
     ("homophone", "characters that neither sound nor look the same, letters for characters"),
-    ("leet", "words with a letter or none left"),
     ("sms_char_swap", "digits exchanged make another number: 9 of 11; an ordinary word"),
-    ("sms_dash_add", "dashes between the parts of numbers and addresses"),
-    ("sms_leet", "words with a letter or none left"),
-    ("sms_leet_partial", "words with a letter or none left"),
-    ("sms_space_add", "addresses, and words with digits, in a text that is spaced out as a whole"),
     ("split", "parts that are common characters by themselves"),
     (
         "spell_char_del_h",
@@ -47,7 +42,7 @@ const HARD: [(&str, &str); 15] = [
          forms somewhere (with those of four, 60 more of 10,000 private SMS hold a term, and 91 % are found); most of \
          the others lack two letters, or are words in the texts that ordinary words are from",
     ),
-    ("spell_char_eng_replace_h", "letters that sound as others do, and a letter more"),
+    ("spell_char_eng_replace_h", "a letter more, and whole words in Latin letters"),
     ("spell_homoph_h", "characters that merely sound alike, between words they belong to"),
     ("spell_pinyin_h", "a syllable for three characters"),
     ("spell_sent_arabazi_h", "Arabic in Latin letters, whose vowels nobody writes alike"),

@@ -104,9 +104,18 @@ const UPSIDE_DOWN_OTHERWISE: [(char, char); 22] = [
 ];
 /// Letters that stand for digits within numbers, by the digit.
 const DIGIT_LETTERS: [&str; 10] = ["OoQD", "IlLi", "Zz", "", "A", "Ss", "bG", "T", "B", "gq"];
-/// Digits that stand for Arabic letters they look like.
-const ARABIC_DIGITS: [(char, char); 7] =
-    [('2', 'ق'), ('3', 'ع'), ('5', 'خ'), ('6', 'ط'), ('7', 'ح'), ('8', 'غ'), ('9', 'ص')];
+/// Digits that stand for Arabic letters they look like, and with an apostrophe for others.
+const ARABIC_DIGITS: [(char, char, char); 7] = [
+    ('2', 'ق', 'ق'),
+    ('3', 'ع', 'غ'),
+    ('5', 'خ', 'خ'),
+    ('6', 'ط', 'ظ'),
+    ('7', 'ح', 'خ'),
+    ('8', 'غ', 'غ'),
+    ('9', 'ص', 'ض'),
+];
+/// Arabic letters that letters from b on sound like; `_` for those that sound like none or several.
+const ARABIC_SOUNDS: &str = "ب_د_فجه_جكلمنو_قرست__و_يز";
 /// Watches a text go by, character by character, for anything that the second reading would change: most
 /// texts have nothing, and need no second reading.
 #[derive(Clone, Debug, Default)]
@@ -525,6 +534,10 @@ impl Rewrite {
             Some(char) if code >= 0x80 || char == 'O' || char == 'o' => self.rewrite_char(text, at, char),
             Some(char) if char.is_ascii_alphanumeric() && is_noise(text, at) && !is_in_number(text, at) => 1,
             Some(char) if char.is_ascii_digit() => match arabic_letter(text, at, char) {
+                Some((letter, length)) => self.put_char(letter, at, length),
+                None => 0,
+            },
+            Some(char) if char.is_ascii_lowercase() => match arabic_of_latin(text, at, char) {
                 Some(letter) => self.put_char(letter, at, 1),
                 None => 0,
             },
@@ -822,15 +835,30 @@ fn shows_turned(char: char) -> bool {
     matches!(char, '\u{250}'..='\u{28E}' | 'ǝ' | 'ƃ' | 'ᴉ' | 'ᴚ' | '∀' | 'Ǝ' | 'Ⅎ' | '⅁' | '˥' | '┴')
 }
 
-/// The Arabic letter for a digit beside Arabic letters.
-fn arabic_letter(text: &[u8], at: usize, digit: char) -> Option<char> {
-    let is_arabic = |code: u32| matches!(code, 0x620..=0x64A | 0x671..=0x6D3);
+fn is_arabic(code: u32) -> bool {
+    matches!(code, 0x620..=0x64A | 0x671..=0x6D3)
+}
+
+/// The Arabic letter for a digit beside Arabic letters, and how long it is with its apostrophe.
+fn arabic_letter(text: &[u8], at: usize, digit: char) -> Option<(char, usize)> {
     let before = decode_before(text, at).map(|(code, _)| code);
-    let after = text.get(at + 1..).filter(|rest| !rest.is_empty()).map(|rest| decode(rest).0);
-    let mut sides = [before, after].into_iter().flatten();
-    let is_alone = !sides.clone().any(|code| char::from_u32(code).is_some_and(char::is_numeric));
-    let letter = ARABIC_DIGITS.iter().find(|(of, _)| *of == digit)?.1;
-    (is_alone && sides.any(is_arabic)).then_some(letter)
+    let after = |from: usize| text.get(from..).filter(|rest| !rest.is_empty()).map(|rest| decode(rest).0);
+    let next = after(at + 1);
+    let &(_, plain, marked) = ARABIC_DIGITS.iter().find(|(of, ..)| *of == digit)?;
+    let is_alone = ![before, next].into_iter().flatten().any(|code| char::from_u32(code).is_some_and(char::is_numeric));
+    let is_marked = next == Some('\''.into()) && after(at + 2).is_some_and(is_arabic);
+    let (letter, length) = if is_marked { (marked, 2) } else { (plain, 1) };
+    let touches = is_marked || [before, next].into_iter().flatten().any(is_arabic);
+    (is_alone && touches).then_some((letter, length))
+}
+
+/// The Arabic letter for a Latin one between two Arabic letters.
+fn arabic_of_latin(text: &[u8], at: usize, letter: char) -> Option<char> {
+    let sound = ARABIC_SOUNDS.chars().nth((letter as usize).checked_sub('b' as usize)?)?;
+    let is_between = sound != '_'
+        && decode_before(text, at).is_some_and(|(code, _)| is_arabic(code))
+        && text.get(at + 1..).is_some_and(|rest| !rest.is_empty() && is_arabic(decode(rest).0));
+    is_between.then_some(sound)
 }
 
 /// How long a dot in brackets is, by its sign or its name.
@@ -1239,6 +1267,8 @@ mod tests {
             ("讠正马佥石马", "证验码"),
             ("сαѕιησ ᎫᎪᏟᏦᏢᎾᎢ", "casino jackpot"),
             ("7مير", "حمير"),
+            ("5'الص", "خالص"),
+            ("يتناkو", "يتناكو"),
         ] {
             assert_eq!(second(written).as_deref(), Some(meant), "{written}");
         }

@@ -348,7 +348,12 @@ fn begin_joined<'p>(
     entries: impl Iterator<Item = &'p EntryRecord> + Clone,
     candidates: &mut Vec<Candidate>,
 ) {
-    begin(message, first, entries.clone(), candidates);
+    let mut have_words_before = false;
+    let looked_at = entries.clone().inspect(|entry| have_words_before |= entry.offset > 0);
+    begin(message, first, looked_at, candidates);
+    if !have_words_before {
+        return;
+    }
     let run = message.run_start(first);
     let token = message.words_back(first, 0).filter(|&piece| piece != first);
     if run == first && token.is_none() {

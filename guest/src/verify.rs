@@ -25,7 +25,7 @@ const LEET_LONG_TIMES: u32 = 4;
 const LEET_LETTERS_MIN: u32 = 5;
 const LEET_PLAIN_MIN: u32 = 2;
 /// Of a word of so many letters with a sign among them, which no code or number has.
-const LEET_SIGNS_TIMES: u32 = 6;
+const LEET_SIGNS_TIMES: u32 = 8;
 /// A word with a letter masked has more than so many others.
 const MASKED_LETTERS_MIN: u32 = 3;
 /// Of so many letters that show one may be masked.
@@ -274,14 +274,14 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 let is_other = wanted.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&before);
                 return is_other.then_some(Err(Dropped::Letters));
             }
-            if leet::ascii_stands_for(byte, wanted) {
-                leet.add(byte.into());
-                reading.evidence = reading.evidence.with(Evidence::LEET);
-                break byte;
-            }
             let is_space = match ASCII_PARTS[usize::from(byte)] {
                 Parts::Space => true,
                 Parts::Sign => false,
+                Parts::Not if leet::ascii_stands_for(byte, wanted) => {
+                    leet.add(byte.into());
+                    reading.evidence = reading.evidence.with(Evidence::LEET);
+                    break byte;
+                }
                 Parts::Not => return None,
             };
             // Before the wanted letter, as often as it is wanted, no sign masks it.
@@ -331,11 +331,13 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
         (gap, before, byte_before, joint) = (GapRead::default(), wanted, byte, false);
     }
     // The last letter may go on.
-    if joint
-        || text
-            .get(at)
-            .is_some_and(|&byte| byte >= 0x80 || byte.eq_ignore_ascii_case(&before) || symbol(byte.into()) == IGNORABLE)
-    {
+    if let rest @ [_, ..] = &text[at..] {
+        let class = symbol(decode(rest).0);
+        if class == IGNORABLE || class == symbol(before.into()) {
+            return None;
+        }
+    }
+    if joint {
         return None;
     }
     reading.end = at;

@@ -19,7 +19,9 @@ use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use super::{Variants, variants};
 use crate::Evidence;
-use crate::fold::{CLASS_COMPUTED, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol};
+use crate::fold::{
+    CLASS_COMPUTED, CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol,
+};
 use crate::leet;
 use crate::letters::{Letter, Letters};
 use crate::misspelt::Place;
@@ -327,13 +329,12 @@ impl Builder {
             let sound_key = self.sound_key(pattern);
             starts[key.kind].extend(start_hashes(&key.letters));
             letters_max = letters_max.max(to_u32(key.letters.len()));
-            if pattern.folds & Evidence::LEET.0 != 0
-                && key.kind == WORD
-                && let Some(letters) = with_i_as_l(&key.letters)
-            {
-                let (key, neighbour) = (word_key(&letters), key.neighbour);
-                keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
-                starts[WORD].extend(start_hashes(&letters));
+            if pattern.folds & Evidence::LEET.0 != 0 && key.kind == WORD {
+                for letters in [with_i_as_l(&key.letters), with_digits_read(&key.letters)].into_iter().flatten() {
+                    let (key, neighbour) = (word_key(&letters), key.neighbour);
+                    keys[WORD].push(EntryRecord { key, pattern: number, offset: key_offset, neighbour });
+                    starts[WORD].extend(start_hashes(&letters));
+                }
             }
             if pattern.folds & Evidence::MISSPELT.0 != 0 && key.kind == WORD {
                 flags[WORD] |= HAS_GLUED;
@@ -664,6 +665,18 @@ fn with_i_as_l(letters: &[u8]) -> Option<Vec<u8>> {
     let has_both = written != letters && written.iter().any(|letter| letters.contains(letter) && leet::is_l(*letter));
     written.dedup();
     has_both.then_some(written)
+}
+
+/// A word of letters and digits as it is read where other digits in it stand for letters, which are not told from its
+/// own: `win777` in `w1n777`.
+fn with_digits_read(letters: &[u8]) -> Option<Vec<u8>> {
+    let is_digit = |letter: &u8| (CLASS_FIRST_DIGIT..CLASS_FIRST_DIGIT + 10).contains(letter);
+    let is_mixed = letters.iter().any(is_digit) && !letters.iter().all(is_digit);
+    is_mixed.then(|| {
+        let mut read: Vec<u8> = letters.iter().map(|&letter| leet::read_byte(letter, 0)).collect();
+        read.dedup();
+        read
+    })
 }
 
 /// A word with one letter or two of its middle masked, or any two of its vowels; the signs in their place are no

@@ -21,6 +21,10 @@ use crate::sounds;
 
 /// Shortest word that is looked for in letters that sound alike, with an ending, or cut in two.
 const MISSPELT_LETTERS_MIN: usize = 5;
+/// Shortest word of a phrase that is looked for cut in two.
+const CUT_LETTERS_MIN: usize = 4;
+/// Shortest half that counts as a word there.
+const HALF_LETTERS_MIN: usize = 3;
 /// Shortest word that is looked for without the space in it, or in Pinyin.
 const JOINED_LETTERS_MIN: usize = 5;
 /// Shortest number that is looked for in words, in digits.
@@ -73,6 +77,43 @@ const ALIASES: [(&str, &[&str]); 4] = [
     ("qq", &["扣扣", "抠抠", "企鹅号"]),
     ("支付宝", &["zfb", "支fu宝"]),
     ("电报", &["telegram", "tg", "纸飞机"]),
+];
+
+/// Words as they are written in short messages, in a phrase.
+const SHORT: [(&str, &[&str]); 33] = [
+    ("you", &["u", "ya"]),
+    ("your", &["ur", "yr"]),
+    ("are", &["r"]),
+    ("to", &["2"]),
+    ("too", &["2"]),
+    ("for", &["4"]),
+    ("and", &["n"]),
+    ("be", &["b"]),
+    ("see", &["c"]),
+    ("please", &["pls", "plz"]),
+    ("text", &["txt"]),
+    ("message", &["msg"]),
+    ("tonight", &["2nite", "tonite"]),
+    ("today", &["2day"]),
+    ("tomorrow", &["2moro", "tmrw"]),
+    ("night", &["nite"]),
+    ("great", &["gr8"]),
+    ("mate", &["m8"]),
+    ("before", &["b4"]),
+    ("later", &["l8r"]),
+    ("love", &["luv"]),
+    ("what", &["wat", "wot"]),
+    ("the", &["da"]),
+    ("this", &["dis"]),
+    ("that", &["dat"]),
+    ("with", &["wid", "wiv"]),
+    ("because", &["cuz", "coz"]),
+    ("people", &["ppl"]),
+    ("phone", &["fone"]),
+    ("account", &["acct", "acc"]),
+    ("easy", &["ez"]),
+    ("good", &["gud"]),
+    ("right", &["rite"]),
 ];
 
 /// Forms that characters have as a part of others, and how they are typed by themselves.
@@ -268,6 +309,9 @@ impl Spellings<'_> {
                 }
             }
         }
+        if words.len() > 1 {
+            self.short(words);
+        }
         if let &[word] = words
             && GLUE
                 .iter()
@@ -279,7 +323,28 @@ impl Spellings<'_> {
             && word.chars().count() >= MISSPELT_LETTERS_MIN
             && self.of.flags & (START_OPEN | END_OPEN) == 0
         {
-            self.cut(word);
+            self.cut(words, 0);
+        }
+        for (at, word) in words.iter().enumerate().filter(|_| words.len() > 1) {
+            if word.chars().count() >= CUT_LETTERS_MIN {
+                self.cut(words, at);
+            }
+        }
+    }
+
+    /// A phrase with one of its words, or all, as in short messages.
+    fn short(&mut self, words: &[&str]) {
+        let forms = |word: &str| SHORT.iter().find(|(of, _)| *of == word).map(|(_, forms)| *forms);
+        let all: Vec<&str> = words.iter().map(|word| forms(word).map_or(*word, |forms| forms[0])).collect();
+        let each = words
+            .iter()
+            .enumerate()
+            .flat_map(|(at, word)| forms(word).unwrap_or_default().iter().map(move |form| with_word(words, at, form)));
+        let mut spellings: Vec<String> = each.chain([all.join(" ")]).collect();
+        spellings.sort_unstable();
+        spellings.dedup();
+        for spelling in spellings {
+            self.push(spelling, 0, Evidence::STANDARD.0, Evidence::ALIAS);
         }
     }
 
@@ -309,12 +374,16 @@ impl Spellings<'_> {
         }
     }
 
-    /// A word cut in two, unless both are words: `the rapist` is two.
-    fn cut(&mut self, word: &str) {
-        for (at, _) in word.char_indices().skip(1) {
-            let (first, second) = word.split_at(at);
-            if !ordinary::is_english(first) || !ordinary::is_english(second) {
-                self.push(format!("{first} {second}"), 0, QUIET, Evidence::MISSPELT);
+    /// A word cut in two, unless both are words: `the rapist` is two. In a phrase the others tell, and of two letters
+    /// too much is a word somewhere.
+    fn cut(&mut self, words: &[&str], at: usize) {
+        let word = words[at];
+        let is_word =
+            |half: &str| ordinary::is_english(half) && (words.len() == 1 || half.chars().count() >= HALF_LETTERS_MIN);
+        for (cut, _) in word.char_indices().skip(1) {
+            let (first, second) = word.split_at(cut);
+            if !is_word(first) || !is_word(second) {
+                self.misspelt(words, at, &format!("{first} {second}"));
             }
         }
     }
@@ -390,11 +459,11 @@ impl Spellings<'_> {
                 continue;
             }
             for alias in aliases {
-                // An abbreviation alone may be anything.
+                let mut spelling = term.replace(name, alias);
                 if alias.len() <= 3 && term == name {
-                    continue;
+                    // An abbreviation alone may be anything, but not what is to be added.
+                    spelling.insert(0, '加');
                 }
-                let spelling = term.replace(name, alias);
                 let is_latin = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphabetic());
                 let mut flags = 0;
                 // Of one letter a word may go on that is none of it.

@@ -600,7 +600,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         if code <= 0x20 {
             self.end_shape(start);
         } else {
-            self.add_shape(start, code.into());
+            self.add_shape(start, code);
         }
         // A sign within a word is a letter.
         let letter = match sign {

@@ -112,7 +112,7 @@ pub(crate) struct Weighed {
 const GRAMS: usize = 0;
 const WORDS: usize = 1;
 
-/// The same, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
+/// Reads a text, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
 /// grams are is told only with `SPANS`: it costs.
 #[inline]
 pub(crate) fn read<const SPANS: bool>(

@@ -112,7 +112,7 @@ pub(crate) struct Weighed {
 const GRAMS: usize = 0;
 const WORDS: usize = 1;
 
-/// The same, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
+/// Reads a text, the signals of its links being known: adds up what `weigh` says of each feature but the signals. Where
 /// grams are is told only with `SPANS`: it costs.
 #[inline]
 pub(crate) fn read<const SPANS: bool>(
@@ -600,7 +600,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         if code <= 0x20 {
             self.end_shape(start);
         } else {
-            self.add_shape(start, code.into());
+            self.add_shape(start, code);
         }
         // A sign within a word is a letter.
         let letter = match sign {

@@ -46,8 +46,8 @@ const ANSWERS: usize = 2;
 const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.
 const BIAS_VALUE: f64 = 1.0;
-/// Value of the feature that made messages have and no other. Half of them are unwanted, as half of no traffic is: the
-/// feature takes that up, and is left out of the model.
+/// Value of the feature that made messages have and no others: how many of them are unwanted is the choice of who made
+/// them. The feature takes that up, and is left out of the model.
 const MADE_VALUE: f64 = 0.5;
 
 /// A message as numbers: slots with their values, then signals, then the bias.

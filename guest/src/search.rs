@@ -97,7 +97,7 @@ impl WordKey {
     }
 
     /// With the letters of a piece; `None` once no word begins with its first letters, or is as long.
-    #[inline]
+    #[inline(always)]
     fn with_piece(mut self, message: &Pieces, piece: &Piece, words: &Gram<'_>) -> Option<WordKey> {
         let (mut letters, mut count) = piece.head();
         if is_repeat(self.last, letters as u8) {

@@ -97,7 +97,7 @@ impl WordKey {
     }
 
     /// With the letters of a piece; `None` once no word begins with its first letters, or is as long.
-    #[inline]
+    #[inline(always)]
     fn with_piece(mut self, message: &Pieces, piece: &Piece, words: &Gram<'_>) -> Option<WordKey> {
         let (mut letters, mut count) = piece.head();
         if is_repeat(self.last, letters as u8) {
@@ -214,9 +214,14 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
 fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let words = &pack.grams[WORD];
     let mut key = WordKey::default();
+    // What begins within a token is no mixture, and signs are no letters of it.
+    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for piece in message.word_from(first) {
-        if !Pieces::is_of_letters(piece) {
+        if may_be_mixed && !Pieces::is_of_letters(piece) {
             return search_mixed(pack, message, first, candidates);
+        }
+        if Pieces::is_of_signs(piece) {
+            continue;
         }
         let Some(longer) = key.with_piece(message, piece, words) else { return };
         key = longer;
@@ -224,7 +229,7 @@ fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &m
     }
 }
 
-/// The same where there are digits or signs among them: letters among these in all readings.
+/// The same from the beginning of a token where there are digits or signs among them: letters among these in all readings.
 #[inline(never)]
 fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mut Vec<Candidate>) {
     let words = &pack.grams[WORD];
@@ -232,7 +237,6 @@ fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mu
     // Those readings that may still be words, one bit each.
     let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
     let mut mixture = message.mixture(first);
-    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
     for (count, piece) in (1..).zip(message.word_from(first)) {
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
@@ -267,7 +271,7 @@ fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mu
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
-        if plain.is_none() && alive == 0 && (!may_be_mixed || mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
+        if plain.is_none() && alive == 0 && (mixture.is_mixed() || count >= MIXTURE_PIECES_MAX) {
             return;
         }
     }

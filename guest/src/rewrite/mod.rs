@@ -4,49 +4,45 @@
 //! among the digits written in plain ones, words in letters of several alphabets that look like those of one
 //! written in that. Each byte remembers where it came from, so that what is found has its place in the original.
 
+mod arabic;
+mod encoded;
+mod hangul;
+mod numbers;
+mod turned;
+mod watch;
+
+pub(crate) use watch::{Watch, is_watched};
+
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use arabic::{arabic_letter, arabic_of_latin};
+use encoded::{adds, base64_length, base64_value, drawn, entity, escape, is_base64, is_packed, tag, value};
+use hangul::syllable;
+use numbers::{digit_like, is_in_number, number, number_end, plain_digit, touches_letter};
+use turned::{shows_turned, upside_down};
+use watch::{is_dot_name, is_noise, is_noise_mark};
+
 use crate::Span;
 use crate::alphabets::{Alphabet, looks_like};
-use crate::fold::{self, CLASS_FIRST_DIGIT, IGNORABLE, SEPARATOR, Script, decode, decode_before, script, symbol};
-use crate::splits::{self, HAN_BITS};
+use crate::fold::{IGNORABLE, SEPARATOR, decode, decode_before, symbol};
+use crate::splits;
 
-/// Longest tag that is left out, in bytes.
-const TAG_BYTES_MAX: usize = 128;
 /// Longest text that is turned round, in bytes.
 const TURNED_MAX: usize = 1024;
-/// A run of so many digits of any kind is a number, and no list of them.
-const NUMBER_DIGITS_MIN: usize = 5;
-/// How far is looked for the digits around one.
-const NUMBER_DIGITS_SEEN: usize = 12;
-/// With letters for digits, or parted by spaces, it is a number if it has so many, and so many of them are digits.
-const LONG_NUMBER_DIGITS_MIN: usize = 7;
-const LONG_NUMBER_PLAIN_MIN: usize = 2;
-/// Longest such number, in characters.
-const LONG_NUMBER_MAX: usize = 32;
-/// More bytes than such a number may have on either side of any of its characters.
-const AROUND_BYTES: usize = 4 * LONG_NUMBER_MAX;
+
 /// How much of the text around a change is read the second way too: words and phrases go on there.
 const CONTEXT_BYTES: usize = 256;
+
 /// What is found so near to where a stretch is cut off may be another thing in the whole text, and the first reading
 /// has found it if it is there.
 pub(crate) const CUT_BYTES: usize = 64;
+
 /// Longest word in letters of several alphabets, in characters, and shortest.
 const MIXED_LETTERS_MAX: usize = 32;
+
 const MIXED_LETTERS_MIN: usize = 3;
 
-/// Entities by name that matter within words.
-const ENTITIES: [(&[u8], char); 8] = [
-    (b"amp;", '&'),
-    (b"lt;", '<'),
-    (b"gt;", '>'),
-    (b"nbsp;", '\u{A0}'),
-    (b"shy;", '\u{AD}'),
-    (b"zwj;", '\u{200D}'),
-    (b"zwnj;", '\u{200C}'),
-    (b"apos;", '\''),
-];
 /// Characters that stand for several letters.
 const LIGATURES: [(char, &str); 16] = [
     ('ß', "ss"),
@@ -66,239 +62,11 @@ const LIGATURES: [(char, &str); 16] = [
     ('ﬆ', "st"),
     ('㏄', "cc"),
 ];
-/// Han characters and strokes that are put between others to part them, and mean nothing there.
-const NOISE: &str = "之丶丿の丨亅乀乁〇";
-/// Shortest text in base64 that is read, in its characters.
-const BASE64_MIN: usize = 8;
-/// How a dot is called between the letters of addresses.
-const DOTS: &str = "点點";
-/// Longest text in base64 that is read, in its characters.
-const BASE64_MAX: usize = 4096;
-/// Han digits, by their number; the plain ones, those of documents, and other ways.
-const HAN_DIGITS: [&str; 10] = ["零〇", "一壹幺", "二贰两", "三叁", "四肆", "五伍", "六陆", "七柒", "八捌", "九玖"];
-/// Letters a to z, upside down, and other ways to write some.
-const UPSIDE_DOWN: &str = "ɐqɔpǝɟƃɥᴉɾʞlɯuodbɹsʇnʌʍxʎz";
-const UPSIDE_DOWN_OTHERWISE: [(char, char); 22] = [
-    ('ı', 'i'),
-    ('ן', 'l'),
-    ('ʃ', 'l'),
-    ('ɓ', 'g'),
-    ('∀', 'a'),
-    ('Ɔ', 'c'),
-    ('Ǝ', 'e'),
-    ('Ⅎ', 'f'),
-    ('⅁', 'g'),
-    ('˥', 'l'),
-    ('Ԁ', 'p'),
-    ('ᴚ', 'r'),
-    ('┴', 't'),
-    ('∩', 'u'),
-    ('Λ', 'v'),
-    ('Ɩ', '1'),
-    ('ᄅ', '2'),
-    ('Ɛ', '3'),
-    ('ㄣ', '4'),
-    ('ϛ', '5'),
-    ('ㄥ', '7'),
-    ('˙', '.'),
-];
-/// Letters that stand for digits within numbers, by the digit.
-const DIGIT_LETTERS: [&str; 10] = ["OoQD", "IlLi", "Zz", "", "A", "Ss", "bG", "T", "B", "gq"];
-/// Digits that stand for Arabic letters they look like, and with an apostrophe for others.
-const ARABIC_DIGITS: [(char, char, char); 7] = [
-    ('2', 'ق', 'ق'),
-    ('3', 'ع', 'غ'),
-    ('5', 'خ', 'خ'),
-    ('6', 'ط', 'ظ'),
-    ('7', 'ح', 'خ'),
-    ('8', 'غ', 'غ'),
-    ('9', 'ص', 'ض'),
-];
-/// Arabic letters that letters from b on sound like; `_` for those that sound like none or several.
-const ARABIC_SOUNDS: &str = "ب_د_فجه_جكلمنو_قرست__و_يز";
-/// Watches a text go by, character by character, for anything that the second reading would change: most
-/// texts have nothing, and need no second reading.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Watch {
-    pub(crate) may_be_rewritten: bool,
-    /// There are parts of Han characters that hardly stand by themselves.
-    pub(crate) has_parts: bool,
-    /// Where letters and digits of ASCII may be otherwise too, not just signs and what is beyond ASCII; in order,
-    /// apart from each other.
-    odd_words: Vec<Range<usize>>,
-    /// Up to there it was looked for text in base64.
-    packed_end: usize,
-    /// The character before was a digit of some form.
-    after_digit: bool,
-    /// A character of a script without spaces was just before, or one letter or digit after such a one.
-    noise: Noise,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-enum Noise {
-    #[default]
-    None,
-    Unspaced,
-    Between,
-}
 
 /// The letters that a ligature stands for, with it.
 fn ligature(char: char) -> Option<&'static (char, &'static str)> {
     let may_be = matches!(char, '\u{C6}'..='\u{153}' | 'ẞ' | '㏄' | '\u{FB00}'..='\u{FB06}');
     LIGATURES.iter().filter(|_| may_be).find(|(ligature, _)| *ligature == char)
-}
-
-fn is_dot_name(char: char) -> bool {
-    char >= '点' && DOTS.chars().any(|dot| dot == char)
-}
-
-fn is_noise_mark(char: char) -> bool {
-    ('〇'..='亅').contains(&char) && NOISE.chars().any(|noise| noise == char)
-}
-
-/// Whether the second reading may change a Han character, from U+4E00 on.
-#[inline]
-pub(crate) fn is_watched(code: u32) -> bool {
-    let at = code as usize - 0x4E00;
-    WATCHED.get(at / 64).is_some_and(|bits| bits >> (at % 64) & 1 == 1)
-}
-
-static WATCHED: [u64; HAN_BITS] = {
-    let mut bits = [0; HAN_BITS];
-    let mut number = 0;
-    while number <= 11 {
-        let chars = match number {
-            0..10 => HAN_DIGITS[number].as_bytes(),
-            10 => NOISE.as_bytes(),
-            _ => DOTS.as_bytes(),
-        };
-        let mut at = 0;
-        // All of them are of three bytes.
-        while at < chars.len() {
-            let code =
-                (chars[at] as usize & 0xF) << 12 | (chars[at + 1] as usize & 0x3F) << 6 | chars[at + 2] as usize & 0x3F;
-            if code >= 0x4E00 {
-                bits[(code - 0x4E00) / 64] |= 1 << (code % 64);
-            }
-            at += 3;
-        }
-        number += 1;
-    }
-    let mut rare = 0;
-    while rare < splits::RARE_PARTS_COUNT {
-        let at = splits::rare_part(rare) as usize - 0x4E00;
-        bits[at / 64] |= 1 << (at % 64);
-        rare += 1;
-    }
-    bits
-};
-
-impl Watch {
-    /// Tells of the ASCII character at the start of a text.
-    #[inline]
-    pub(crate) fn ascii(&mut self, rest: &[u8]) {
-        self.may_be_rewritten |= is_rewritten(rest);
-    }
-
-    /// Tells that characters will be told of, and of the byte before them.
-    pub(crate) fn begin(&mut self, before: u8) {
-        (self.after_digit, self.noise) = (before.is_ascii_digit() || before | 0x20 == b'o', Noise::None);
-    }
-
-    /// Tells of Han characters from `at` on none of which is [watched](is_watched).
-    #[inline]
-    pub(crate) fn han(&mut self, at: usize) {
-        if self.noise == Noise::Between {
-            self.add_odd_words(around(at));
-        }
-        (self.noise, self.after_digit) = (Noise::Unspaced, false);
-    }
-
-    /// Tells of a word of letters and digits in turn, by a place in it.
-    #[cold]
-    pub(crate) fn word(&mut self, text: &[u8], at: usize) {
-        // Signs of base64 part words: each is looked at once for all of its words.
-        if at >= self.packed_end {
-            let before = text[..at].iter().rev().take(BASE64_MAX).take_while(|&&byte| is_base64(byte)).count();
-            let start = at - before;
-            self.packed_end = start + base64_length(&text[start..]);
-            if is_packed(&text[start..self.packed_end]) {
-                self.add_odd_words(start..self.packed_end);
-            }
-        }
-        if number(text, number_start(text, at)).is_some() {
-            self.add_odd_words(around(at));
-        }
-    }
-
-    fn add_odd_words(&mut self, place: Range<usize>) {
-        self.may_be_rewritten = true;
-        match self.odd_words.last_mut() {
-            Some(last) if place.start <= last.end => {
-                *last = last.start.min(place.start)..last.end.max(place.end);
-            }
-            _ => self.odd_words.push(place),
-        }
-    }
-
-    /// Forgets the text.
-    pub(crate) fn clear(&mut self) {
-        let mut odd_words = core::mem::take(&mut self.odd_words);
-        odd_words.clear();
-        *self = Watch { odd_words, ..Watch::default() };
-    }
-
-    /// Tells of any character, by its place.
-    #[inline]
-    pub(crate) fn character(&mut self, code: u32, text: &[u8], at: usize) {
-        let Some(char) = char::from_u32(code) else { return };
-        let rest = &text[at..];
-        let (mut is_digit, mut noise) = (false, Noise::None);
-        match char {
-            '\0'..='\x7F' => {
-                self.ascii(rest);
-                is_digit = char.is_ascii_digit() || matches!(char, 'O' | 'o');
-                if char.is_ascii_alphanumeric() && self.noise == Noise::Unspaced {
-                    noise = Noise::Between;
-                }
-            }
-            '\u{3400}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}' => {
-                is_digit = code >= 0x4E00 && is_watched(code) && plain_digit(char).is_some();
-                if is_digit && self.after_digit || self.noise == Noise::Between {
-                    self.add_odd_words(around(at));
-                }
-                let is_dot = rest.get(3).is_some_and(u8::is_ascii_alphanumeric) && is_dot_name(char);
-                if code >= 0x4E00 && is_watched(code) && !is_dot_name(char) && !is_digit {
-                    self.has_parts |= !is_noise_mark(char);
-                    self.may_be_rewritten = true;
-                }
-                self.may_be_rewritten |= is_dot;
-                noise = Noise::Unspaced;
-            }
-            '＋' => self.may_be_rewritten |= adds(rest).is_some(),
-            // Punctuation and the pound sign are as they are, and what is not UTF-8.
-            '\u{80}'..='\u{BF}'
-            | '\u{2000}'..='\u{202D}'
-            | '\u{3001}'
-            | '\u{3002}'
-            | '\u{FF01}'..='\u{FF0F}'
-            | '\u{FF1A}'..='\u{FF20}'
-            | '\u{FFFD}' => {}
-            // Of Latin letters with marks there are ligatures, and emoji stand for nothing.
-            '\u{C0}'..='\u{17F}' => self.may_be_rewritten |= ligature(char).is_some(),
-            '\u{1F300}'.. if symbol(code) == SEPARATOR => {}
-            _ if char != '\u{202E}' && symbol(code) == IGNORABLE => {}
-            _ => {
-                self.may_be_rewritten = true;
-                // Digits of other scripts may have the letter O among them, Arabic letters digits.
-                if matches!(char, '\u{600}'..='\u{6FF}') || plain_digit(char).is_some() {
-                    self.add_odd_words(around(at));
-                }
-            }
-        }
-        self.after_digit = is_digit;
-        self.noise = noise;
-    }
 }
 
 /// A text in its second reading. Keeps its memory from message to message.
@@ -327,11 +95,6 @@ struct Run {
 
 fn origin_end_of(is_copy: bool, origin: Span, length: usize) -> u32 {
     if is_copy { origin.start + length as u32 } else { origin.end }
-}
-
-/// Where a number or a word may be that something at `at` is part of.
-fn around(at: usize) -> Range<usize> {
-    at.saturating_sub(AROUND_BYTES)..at + AROUND_BYTES
 }
 
 /// Bytes that are as they are whatever stands beside them, where [words are not odd](Watch::odd_words).
@@ -785,80 +548,9 @@ fn is_letter(code: u32) -> bool {
     symbol(code) > SEPARATOR
 }
 
-/// What ASCII characters are upside down; 0 for what is nothing then.
-static ASCII_TURNED: [u8; 0x80] = {
-    let mut turned = [0; 0x80];
-    let mut code = 0;
-    while code < 0x80 {
-        let ascii = code as u8;
-        if ascii.is_ascii_digit() || ascii.is_ascii_punctuation() || ascii == b' ' {
-            turned[code] = ascii;
-        }
-        code += 1;
-    }
-    let letters = UPSIDE_DOWN.as_bytes();
-    let (mut at, mut letter) = (0, b'a');
-    while at < letters.len() {
-        if letters[at] < 0x80 {
-            turned[letters[at] as usize] = letter;
-        }
-        // One letter ends where the next begins.
-        at += 1;
-        while at < letters.len() && letters[at] & 0xC0 == 0x80 {
-            at += 1;
-        }
-        letter += 1;
-    }
-    turned
-};
-
-/// What a character is when turned by half a circle: letters, and digits and signs as they are.
-fn upside_down(code: u32) -> Option<char> {
-    if let Some(&turned) = ASCII_TURNED.get(code as usize) {
-        return (turned != 0).then_some(turned.into());
-    }
-    let char = char::from_u32(code)?;
-    if let Some(at) = UPSIDE_DOWN.chars().position(|turned| turned == char) {
-        return Some(char::from(b'a' + at as u8));
-    }
-    let otherwise = UPSIDE_DOWN_OTHERWISE.iter().find(|&&(turned, _)| turned == char).map(|&(_, is)| is);
-    otherwise.or(matches!(char, '£' | '¡' | '¿').then_some(char))
-}
-
 /// How many bytes the character has in UTF-8.
 fn char_length(code: u32) -> usize {
     char::from_u32(code).map_or(1, char::len_utf8)
-}
-
-/// Whether a character is hardly there for anything but being upside down.
-fn shows_turned(char: char) -> bool {
-    matches!(char, '\u{250}'..='\u{28E}' | 'ǝ' | 'ƃ' | 'ᴉ' | 'ᴚ' | '∀' | 'Ǝ' | 'Ⅎ' | '⅁' | '˥' | '┴')
-}
-
-fn is_arabic(code: u32) -> bool {
-    matches!(code, 0x620..=0x64A | 0x671..=0x6D3)
-}
-
-/// The Arabic letter for a digit beside Arabic letters, and how long it is with its apostrophe.
-fn arabic_letter(text: &[u8], at: usize, digit: char) -> Option<(char, usize)> {
-    let before = decode_before(text, at).map(|(code, _)| code);
-    let after = |from: usize| text.get(from..).filter(|rest| !rest.is_empty()).map(|rest| decode(rest).0);
-    let next = after(at + 1);
-    let &(_, plain, marked) = ARABIC_DIGITS.iter().find(|(of, ..)| *of == digit)?;
-    let is_alone = ![before, next].into_iter().flatten().any(|code| char::from_u32(code).is_some_and(char::is_numeric));
-    let is_marked = next == Some('\''.into()) && after(at + 2).is_some_and(is_arabic);
-    let (letter, length) = if is_marked { (marked, 2) } else { (plain, 1) };
-    let touches = is_marked || [before, next].into_iter().flatten().any(is_arabic);
-    (is_alone && touches).then_some((letter, length))
-}
-
-/// The Arabic letter for a Latin one between two Arabic letters.
-fn arabic_of_latin(text: &[u8], at: usize, letter: char) -> Option<char> {
-    let sound = ARABIC_SOUNDS.chars().nth((letter as usize).checked_sub('b' as usize)?)?;
-    let is_between = sound != '_'
-        && decode_before(text, at).is_some_and(|(code, _)| is_arabic(code))
-        && text.get(at + 1..).is_some_and(|rest| !rest.is_empty() && is_arabic(decode(rest).0));
-    is_between.then_some(sound)
 }
 
 /// How long a dot in brackets is, by its sign or its name.
@@ -878,110 +570,6 @@ fn bracketed_dot(rest: &[u8]) -> Option<usize> {
 /// Whether ASCII letters or digits are on both sides of the character of three bytes at `at`.
 fn is_between_ascii(text: &[u8], at: usize) -> bool {
     at > 0 && text[at - 1].is_ascii_alphanumeric() && text.get(at + 3).is_some_and(u8::is_ascii_alphanumeric)
-}
-
-/// One bit for each Han digit, from U+3000 on.
-static NUMERALS: [u64; (0xA000 - 0x3000) / 64] = {
-    let mut bits = [0; (0xA000 - 0x3000) / 64];
-    let mut number = 0;
-    while number < 10 {
-        let chars = HAN_DIGITS[number].as_bytes();
-        let mut at = 0;
-        while at < chars.len() {
-            let code =
-                (chars[at] as usize & 0xF) << 12 | (chars[at + 1] as usize & 0x3F) << 6 | chars[at + 2] as usize & 0x3F;
-            bits[(code - 0x3000) / 64] |= 1 << (code % 64);
-            at += 3;
-        }
-        number += 1;
-    }
-    bits
-};
-
-/// The digit that an ASCII character is or may stand for within a number; 0 for none.
-static ASCII_DIGITS: [u8; 0x80] = {
-    let mut digits = [0; 0x80];
-    let mut digit = 0;
-    while digit < 10 {
-        digits[b'0' as usize + digit] = b'0' + digit as u8;
-        let letters = DIGIT_LETTERS[digit].as_bytes();
-        let mut at = 0;
-        while at < letters.len() {
-            digits[letters[at] as usize] = b'0' + digit as u8;
-            at += 1;
-        }
-        digit += 1;
-    }
-    digits
-};
-
-/// The digit that a character is, or that it may stand for within a number.
-fn digit_like(code: u32) -> Option<char> {
-    match ASCII_DIGITS.get(code as usize) {
-        Some(0) => None,
-        Some(&digit) => Some(digit.into()),
-        None => plain_digit(char::from_u32(code)?),
-    }
-}
-
-/// Whether a letter or digit touches the character at `at` from before.
-fn touches_letter(text: &[u8], at: usize) -> bool {
-    decode_before(text, at)
-        .is_some_and(|(code, _)| is_letter(code) && script(code) != Script::Unspaced || digit_like(code).is_some())
-}
-
-/// Where the long number at `at` ends that has letters for digits, or is parted; `None` if there is none.
-fn number(text: &[u8], at: usize) -> Option<usize> {
-    let (end, digits, plain) = number_end(text, at);
-    let has_others =
-        text[at..end].iter().any(|byte| !matches!(byte, b'0'..=b'9' | b' ' | b'-' | b'.' | b'/' | b'(' | b')'));
-    (digits >= LONG_NUMBER_DIGITS_MIN && plain >= LONG_NUMBER_PLAIN_MIN && has_others).then_some(end)
-}
-
-/// Where what may be a number ends, how many digits it has, and how many of them are no letters.
-fn number_end(text: &[u8], start: usize) -> (usize, usize, usize) {
-    let (mut digits, mut plain) = (0, 0);
-    // What there is up to the last separator: a word that goes on with other letters is none of it.
-    let mut known = (start, 0, 0);
-    let mut at = start;
-    for _ in 0..LONG_NUMBER_MAX {
-        let (code, length) = if at < text.len() { decode(&text[at..]) } else { (u32::from(' '), 0) };
-        match char::from_u32(code) {
-            _ if length > 0 && digit_like(code).is_some() => {
-                digits += 1;
-                plain += usize::from(!(code < 0x80 && (code as u8).is_ascii_alphabetic()));
-            }
-            Some(' ' | '-' | '.' | '/' | '(' | ')') if digits > known.1 => {
-                known = (at, digits, plain);
-                if length == 0 {
-                    break;
-                }
-            }
-            Some(_) if is_letter(code) && script(code) != Script::Unspaced => break,
-            _ => {
-                if digits > known.1 {
-                    known = (at, digits, plain);
-                }
-                break;
-            }
-        }
-        at += length;
-    }
-    known
-}
-
-/// Where the number around `at` may begin.
-fn number_start(text: &[u8], at: usize) -> usize {
-    let is_part = |byte: &&u8| digit_like((**byte).into()).is_some() || matches!(byte, b' ' | b'-' | b'.' | b'/');
-    let start = at - text[..at].iter().rev().take(LONG_NUMBER_MAX).take_while(is_part).count();
-    let token = text[start..at].iter().position(|&byte| digit_like(byte.into()).is_some());
-    let start = start + token.unwrap_or(at - start);
-    if !touches_letter(text, start) {
-        return start;
-    }
-    // A word goes over into it: it begins after that.
-    let rest = &text[start..at];
-    rest.iter().position(|&byte| digit_like(byte.into()).is_none()).map_or(at, |gap| start + gap + 1)
 }
 
 /// How a term is spelled once ligatures are taken apart and syllables put together, as texts are.
@@ -1006,226 +594,6 @@ pub(crate) fn spelled(term: &str) -> alloc::string::String {
         at += length;
     }
     spelled
-}
-
-/// Whether the ASCII sign at the start is written otherwise.
-#[inline]
-fn is_rewritten(rest: &[u8]) -> bool {
-    match rest[0] {
-        b'&' => entity(rest).is_some(),
-        b'%' => rest.get(1..3).is_some_and(|digits| value(digits, 16).is_some()),
-        b'<' => tag(rest) > 0,
-        b'[' | b'{' => bracketed_dot(rest).is_some(),
-        b'(' => bracketed_dot(rest).is_some() || drawn(rest).is_some(),
-        b'\\' | b'/' | b'|' => escape(rest).or_else(|| drawn(rest)).is_some(),
-        b'+' => adds(rest).is_some(),
-        _ => false,
-    }
-}
-
-/// The character of an entity, and how long it is: `&#97;`, `&#x61;`, `&amp;`.
-fn entity(rest: &[u8]) -> Option<(char, usize)> {
-    let (digits_at, radix) = match rest {
-        [b'&', b'#', b'x' | b'X', ..] => (3, 16),
-        [b'&', b'#', ..] => (2, 10),
-        _ => {
-            let (name, char) = ENTITIES.iter().find(|(name, _)| rest[1..].starts_with(name))?;
-            return Some((*char, 1 + name.len()));
-        }
-    };
-    let digits = rest[digits_at..].iter().take(8).take_while(|byte| char::from(**byte).is_digit(radix)).count();
-    let char = char::from_u32(value(&rest[digits_at..digits_at + digits], radix)?)?;
-    let has_end = rest.get(digits_at + digits) == Some(&b';');
-    Some((char, digits_at + digits + usize::from(has_end)))
-}
-
-/// The character of an escape: `\u0061`, `\x61`.
-fn escape(rest: &[u8]) -> Option<(char, usize)> {
-    let length = match rest {
-        [b'\\', b'u', ..] => 4,
-        [b'\\', b'x', ..] => 2,
-        _ => return None,
-    };
-    let char = char::from_u32(value(rest.get(2..2 + length)?, 16)?)?;
-    Some((char, 2 + length))
-}
-
-/// The letter drawn with several signs, and how many they are.
-fn drawn(rest: &[u8]) -> Option<(char, usize)> {
-    match rest {
-        [b'\\', b'/', ..] => Some(('v', 2)),
-        [b'/', b'\\', ..] => Some(('a', 2)),
-        [b'|', b'_', b'|', ..] => Some(('u', 3)),
-        [b'|', b'\\', b'|', ..] => Some(('n', 3)),
-        [b'|', b'-', b'|', ..] => Some(('h', 3)),
-        [b'|', b'<', ..] => Some(('k', 2)),
-        [b'|', b')', ..] => Some(('d', 2)),
-        [b'(', b')', ..] => Some(('o', 2)),
-        _ => None,
-    }
-}
-
-/// The length of the tag at the start, 0 if there is none.
-fn tag(rest: &[u8]) -> usize {
-    let named = match rest {
-        [b'<', b'/', letter, ..] | [b'<', letter, ..] => letter.is_ascii_alphabetic(),
-        _ => false,
-    };
-    if !named {
-        return 0;
-    }
-    rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>').map_or(0, |end| end + 1)
-}
-
-fn value(digits: &[u8], radix: u32) -> Option<u32> {
-    let add = |value: u32, digit: u8| value.checked_mul(radix)?.checked_add(char::from(digit).to_digit(radix)?);
-    (!digits.is_empty()).then(|| digits.iter().try_fold(0, |so_far, &digit| add(so_far, digit)))?
-}
-
-fn is_base64(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/')
-}
-
-/// How long the word at the start is, its padding left out.
-fn base64_length(rest: &[u8]) -> usize {
-    rest.iter().take(BASE64_MAX + 1).take_while(|&&byte| is_base64(byte)).count()
-}
-
-/// Whether a word may be text in base64: long enough, of both cases, and beginning with what shows.
-fn is_packed(word: &[u8]) -> bool {
-    let has = |of: fn(&u8) -> bool| word.iter().any(of);
-    let begins = word.first_chunk::<4>().is_some_and(|four| {
-        let bits = four.iter().fold(0u32, |bits, &byte| bits << 6 | base64_value(byte));
-        bits.to_be_bytes()[1..].iter().all(|&byte| byte >= b' ')
-    });
-    (BASE64_MIN..=BASE64_MAX).contains(&word.len())
-        && begins
-        && has(u8::is_ascii_lowercase)
-        && has(u8::is_ascii_uppercase)
-}
-
-fn base64_value(byte: u8) -> u32 {
-    let value = match byte {
-        b'A'..=b'Z' => byte - b'A',
-        b'a'..=b'z' => byte - b'a' + 26,
-        b'0'..=b'9' => byte - b'0' + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    value.into()
-}
-
-/// The length of a plus sign before Han or before what is added as a contact, where it stands for a word.
-fn adds(rest: &[u8]) -> Option<usize> {
-    let (_, length) = decode(rest);
-    let (next, _) = decode(rest.get(length..).filter(|rest| !rest.is_empty())?);
-    let is_contact = matches!(char::from_u32(fold::letter(next).0), Some('q' | 'v' | 'w'));
-    (is_contact || (0x4E00..0xA000).contains(&next)).then_some(length)
-}
-
-/// Whether a single character stands between letters of a script without spaces.
-fn is_noise(text: &[u8], at: usize) -> bool {
-    let unspaced = |code: u32| {
-        code >= 0x80 && matches!(script(code), Script::Unspaced | Script::Hangul) && symbol(code) > SEPARATOR
-    };
-    let before = text[..at].last().is_some_and(|&byte| byte >= 0x80)
-        && decode_before(text, at).is_some_and(|(code, _)| unspaced(code));
-    let next = at + decode(&text[at..]).1;
-    before && next < text.len() && unspaced(decode(&text[next..]).0)
-}
-
-/// The plain digit for one in another form, or for the letter O.
-fn plain_digit(char: char) -> Option<char> {
-    if matches!(char, 'O' | 'o') {
-        return Some('0');
-    }
-    if ('\u{3007}'..='\u{D7FF}').contains(&char) {
-        let at = char as usize - 0x3000;
-        if NUMERALS.get(at / 64).is_none_or(|bits| bits >> (at % 64) & 1 == 0) {
-            return None;
-        }
-        let number = HAN_DIGITS.iter().position(|digits| digits.contains(char))?;
-        return char::from_digit(number as u32, 10);
-    }
-    // Letters may be of the class of a digit that they look like.
-    let class = symbol(char.into()).wrapping_sub(CLASS_FIRST_DIGIT.into());
-    if class < 10 { char::from_u32(fold::letter(char as u32).0).filter(char::is_ascii_digit) } else { None }
-}
-
-/// Whether the character at `at` is one of at least five digits of any form in a row.
-fn is_in_number(text: &[u8], at: usize) -> bool {
-    let is_digit = |code: u32| char::from_u32(code).is_some_and(|c| plain_digit(c).is_some() || c.is_ascii_digit());
-    let mut digits = 0;
-    let mut end = at;
-    for _ in 0..NUMBER_DIGITS_SEEN {
-        let (code, length) = decode(&text[end..]);
-        if end >= text.len() || !is_digit(code) {
-            break;
-        }
-        digits += 1;
-        end += length;
-    }
-    let mut start = at;
-    for _ in 0..NUMBER_DIGITS_SEEN {
-        let Some((_, before)) = decode_before(text, start).filter(|&(code, _)| is_digit(code)) else { break };
-        digits += 1;
-        start = before;
-    }
-    digits >= NUMBER_DIGITS_MIN
-}
-
-/// The Hangul syllable at the start of a text that is written in its parts, and how long that is.
-fn syllable(rest: &[u8]) -> Option<(char, usize)> {
-    let (first, mut length) = decode(rest);
-    let lead = lead_consonant(first)?;
-    let (second, second_length) = decode(&rest[length..]);
-    let vowel = vowel(second)?;
-    length += second_length;
-    let (third, third_length) = decode(rest.get(length..)?);
-    let mut tail = 0;
-    if let Some(number) = tail_consonant(third) {
-        let (after, _) = decode(rest.get(length + third_length..)?);
-        // A consonant before a vowel begins the next syllable.
-        let begins_next = (0x3131..=0x314E).contains(&third) && self::vowel(after).is_some();
-        if !begins_next {
-            tail = number;
-            length += third_length;
-        }
-    }
-    // The Unicode Standard, 3.12: composition of Hangul.
-    let syllable = char::from_u32(0xAC00 + (lead * 21 + vowel) * 28 + tail)?;
-    Some((syllable, length))
-}
-
-/// Consonants in the order of the Korean alphabet's compatibility block, as numbers of lead consonants.
-fn lead_consonant(code: u32) -> Option<u32> {
-    const COMPATIBLE: [u32; 19] = [
-        0x3131, 0x3132, 0x3134, 0x3137, 0x3138, 0x3139, 0x3141, 0x3142, 0x3143, 0x3145, 0x3146, 0x3147, 0x3148, 0x3149,
-        0x314A, 0x314B, 0x314C, 0x314D, 0x314E,
-    ];
-    match code {
-        0x1100..=0x1112 => Some(code - 0x1100),
-        _ => COMPATIBLE.iter().position(|&letter| letter == code).map(|position| position as u32),
-    }
-}
-
-fn vowel(code: u32) -> Option<u32> {
-    match code {
-        0x1161..=0x1175 => Some(code - 0x1161),
-        0x314F..=0x3163 => Some(code - 0x314F),
-        _ => None,
-    }
-}
-
-fn tail_consonant(code: u32) -> Option<u32> {
-    const COMPATIBLE: [u32; 27] = [
-        0x3131, 0x3132, 0x3133, 0x3134, 0x3135, 0x3136, 0x3137, 0x3139, 0x313A, 0x313B, 0x313C, 0x313D, 0x313E, 0x313F,
-        0x3140, 0x3141, 0x3142, 0x3144, 0x3145, 0x3146, 0x3147, 0x3148, 0x314A, 0x314B, 0x314C, 0x314D, 0x314E,
-    ];
-    match code {
-        0x11A8..=0x11C2 => Some(code - 0x11A7),
-        _ => COMPATIBLE.iter().position(|&letter| letter == code).map(|position| position as u32 + 1),
-    }
 }
 
 #[cfg(test)]

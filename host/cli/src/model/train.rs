@@ -32,7 +32,7 @@ impl Settings {
             cost: 0.3,
             ham_cost: 2.0,
             disguised: 0.5,
-            made: 0.03,
+            made: 0.1,
             prose: 0.1,
             signal_value: 0.15,
             rareness: 1.5,
@@ -46,17 +46,12 @@ const ANSWERS: usize = 2;
 const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.
 const BIAS_VALUE: f64 = 1.0;
-/// Value of the feature that made messages have and no others: how many of them are unwanted is the choice of who made
-/// them. The feature takes that up, and is left out of the model.
-const MADE_VALUE: f64 = 0.5;
-
 /// A message as numbers: slots with their values, then signals, then the bias.
 #[derive(Clone, Debug)]
 struct Row {
     values: Vec<(u32, f32)>,
     weight: f64,
     label: Label,
-    is_made: bool,
 }
 
 /// Reads an example as the filter will.
@@ -75,7 +70,7 @@ fn row(text: &str, example: &Example, weight: f64, settings: &Settings, links: &
     }
     values.extend(signals.iter().map(|signal| (SLOTS as u32 + signal, settings.signal_value as f32)));
     values.push(((SLOTS + Signal::SLOTS) as u32, BIAS_VALUE as f32));
-    let mut row = Row { values, weight, label: example.label, is_made: example.is_made };
+    let mut row = Row { values, weight, label: example.label };
     row.merge();
     row
 }
@@ -137,7 +132,6 @@ fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
     let costs: Vec<(&Row, f64)> = rows.iter().filter_map(|row| Some((*row, with_cost(row)?.1))).collect();
     let paces = paces(&costs, settings, answer);
     let mut weights = vec![0.0; paces.len()];
-    let mut made = 0.0;
     // By row: its place, its side, and what stands beside the square of its values.
     let mut order: Vec<(usize, f64, f64, f64)> = rows
         .iter()
@@ -146,7 +140,6 @@ fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
             let (side, cost) = with_cost(row)?;
             let square: f64 =
                 row.values.iter().map(|&(slot, value)| f64::from(value).powi(2) * paces[slot as usize]).sum();
-            let square = square + if row.is_made { MADE_VALUE.powi(2) } else { 0.0 };
             Some((at, side, 0.5 / (settings.cost * cost), square))
         })
         .collect();
@@ -158,16 +151,14 @@ fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
         }
         for &(at, side, diagonal, square) in &order {
             let row = &rows[at];
-            let made_value = if row.is_made { MADE_VALUE } else { 0.0 };
             let sum: f64 = row.values.iter().map(|&(slot, value)| weights[slot as usize] * f64::from(value)).sum();
-            let gradient = side * (sum + made * made_value) - 1.0 + alphas[at] * diagonal;
+            let gradient = side * sum - 1.0 + alphas[at] * diagonal;
             let alpha = (alphas[at] - gradient / (square + diagonal)).max(0.0);
             let step = (alpha - alphas[at]) * side;
             if step != 0.0 {
                 for &(slot, value) in &row.values {
                     weights[slot as usize] += step * f64::from(value) * paces[slot as usize];
                 }
-                made += step * made_value;
                 alphas[at] = alpha;
             }
         }

@@ -687,8 +687,8 @@ fn masked(letters: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let two = if n > MASKED_LETTERS_MIN { 1..n - 2 } else { 0..0 };
     let without = |from: usize, count: usize| [&letters[..from], &letters[from + count..]].concat();
     let is_vowel = move |at: &usize| {
-        let letter = letters[*at].checked_sub(CLASS_FIRST_LETTER);
-        letter.is_some_and(|letter| b"aeiou".contains(&(b'a' + letter)))
+        let letter = letters[*at].wrapping_sub(CLASS_FIRST_LETTER);
+        letter < 26 && b"aeiou".contains(&(b'a' + letter))
     };
     let inner = move || (1..n.max(VOWELS_MASKED_LETTERS_MIN) - 1).filter(move |at| *at < n).filter(is_vowel);
     let vowels = inner().flat_map(move |first| {

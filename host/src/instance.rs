@@ -10,6 +10,7 @@ use tamis_guest::{ChannelId, Message, Verdict};
 use wasmtime::{Engine, Memory, Store, StoreLimits, StoreLimitsBuilder, Trap, TypedFunc};
 
 use crate::filter::Generation;
+use crate::pack_image::make_image;
 use crate::runtime::TABLE_ELEMENTS_MAX;
 use crate::{Judged, Runtime, ScanFailure, SideModule};
 
@@ -96,6 +97,7 @@ impl Instance {
         let deadline_ticks = runtime.deadline_ticks();
         store.set_epoch_deadline(deadline_ticks);
 
+        make_image(&generation.memory_module).map_err(sandbox)?;
         let memory = wasmtime::Instance::new(&mut store, &generation.memory_module, &[]).map_err(sandbox)?;
         let memory = memory_of(&memory, &mut store)?;
         let compiled = &generation.parts().module.compiled;
@@ -116,6 +118,7 @@ impl Instance {
         let compiled = module.compiled();
         let mut store = store(compiled.engine(), config.memory_bytes_max);
         store.set_fuel(config.fuel_for_start()).map_err(sandbox)?;
+        make_image(compiled).map_err(sandbox)?;
         let filter = wasmtime::Instance::new(&mut store, compiled, &[]).map_err(sandbox)?;
         let memory = memory_of(&filter, &mut store)?;
         let start = Start {

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use tamis_guest::{Pack, PackBytes};
 use wasm_encoder::{
@@ -13,6 +14,9 @@ use wasmtime::Engine;
 
 use crate::LoadError;
 
+/// How often the image of a memory is tried to be made, and how long is waited between.
+const IMAGE_TRIES: usize = 10;
+const IMAGE_PAUSE: Duration = Duration::from_millis(20);
 /// Number and length of a section, at most.
 const SECTION_HEAD_BYTES_MAX: usize = 6;
 /// Bytes of a WebAssembly page.
@@ -38,6 +42,18 @@ impl fmt::Debug for PackImage {
     }
 }
 
+/// Makes the image that instances of a module map, if it is not there yet. Linux refuses to seal one while some of its
+/// pages are still held by whatever put them there, which passes.
+pub(crate) fn make_image(module: &wasmtime::Module) -> wasmtime::Result<()> {
+    for _ in 1..IMAGE_TRIES {
+        if module.initialize_copy_on_write_image().is_ok() {
+            return Ok(());
+        }
+        thread::sleep(IMAGE_PAUSE);
+    }
+    module.initialize_copy_on_write_image()
+}
+
 impl PackImage {
     pub(crate) fn new(bytes: PackBytes) -> Result<PackImage, LoadError> {
         Pack::decode(&bytes)?;
@@ -61,8 +77,7 @@ impl PackImage {
         });
         checked?;
         // The first instance would do it otherwise, when it is waited for.
-        let ready = module?.initialize_copy_on_write_image();
-        ready.map_err(|error| LoadError::Sandbox(format!("{error:#}")))?;
+        make_image(&module?).map_err(|error| LoadError::Sandbox(format!("{error:#}")))?;
         Ok(image)
     }
 

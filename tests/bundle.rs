@@ -14,7 +14,8 @@ use tamis_guest::compile::PolicySource;
 use tamis_guest::{Action, Field, Message};
 use tamis_host::bundle::{
     Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, PartKind,
-    Refusal, Rollout, SelfTest, Snoozed, Source, Tried, Trust, Updater, UpdaterConfig, Wanted, publish, verify,
+    Refusal, Rollout, SelfTest, SignedText, Snoozed, Source, Tried, Trust, TrustTaken, Updater, UpdaterConfig, Wanted,
+    publish, publish_trust, verify,
 };
 use tamis_host::log::{Log, LogClass, LogConfig, export};
 use tamis_host::{Breakers, Defaults, Filter, LoadError, Metrics, Trip};
@@ -129,6 +130,7 @@ impl Host {
         UpdaterConfig {
             name: "prod".to_owned(),
             trust: trust(lists, module),
+            trust_file: None,
             state: state.to_owned(),
             admission,
             host: "edge-1".to_owned(),
@@ -477,8 +479,8 @@ fn attack_10_trust_version_skipped() {
     let trust = Trust::parse(&text(1, &old)).expect("a good trust file");
     let rotate = |version: u64, signers: &[&KeyPair]| {
         let text = text(version, &new);
-        let signatures: Vec<String> = signers.iter().map(|keys| signature(text.as_bytes(), keys)).collect();
-        trust.rotate(&text, &signatures)
+        let signatures = signers.iter().map(|keys| signature(text.as_bytes(), keys)).collect();
+        trust.rotate(&SignedText { signed: text, signatures })
     };
     let refusal = rotate(3, &[&old, &new]).expect_err("a version is skipped");
     assert!(matches!(refusal, Refusal::Rotation { current: 1, found: 3 }), "{refusal}");
@@ -492,6 +494,171 @@ fn attack_10_trust_version_skipped() {
     for text in ["version = 1\nkey = []\n", "version = 1\n", "version = 1\n[[key]]\npublic = \"RW\"\nroles = []\n"] {
         assert!(matches!(Trust::parse(text), Err(Refusal::Malformed(_))), "{text}");
     }
+}
+
+/// A trust file with one key for everything.
+fn trust_text(version: u64, keys: &KeyPair) -> String {
+    let roles = "[\"lists\", \"policy\", \"module\", \"emergency\", \"root\"]";
+    format!("version = {version}\n[[key]]\npublic = \"{}\"\nroles = {roles}\n", keys.pk.to_base64())
+}
+
+/// The same, signed so that it may follow another.
+fn signed_trust(version: u64, keys: &KeyPair, signers: &[&KeyPair]) -> SignedText {
+    let signed = trust_text(version, keys);
+    let signatures = signers.iter().map(|signer| signature(signed.as_bytes(), signer)).collect();
+    SignedText { signed, signatures }
+}
+
+fn keys() -> KeyPair {
+    KeyPair::generate_unencrypted_keypair().expect("random numbers")
+}
+
+#[test]
+fn from_a_new_trust_file_on_old_keys_count_for_nothing() {
+    let mut host = Host::new();
+    let (new, newer) = (keys(), keys());
+    let now = SystemTime::now();
+    // What goes on by the old keys: an emergency, and a trial.
+    let urgent =
+        Emergency { created: unix_s(now), expires: unix_s(now) + 3600, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    let text = urgent.text();
+    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
+    host.updater().offer_emergency(&file, now).expect("a good file");
+    let trial = sign(build_in_steps(11, "wimple", &[], &["judge:100%:10m"]), &host.lists);
+    assert!(matches!(host.updater().offer(&trial.encode()), Ok(Offer::Trying { .. })));
+
+    // Not signed by both, or not the next: as it was.
+    let (old, good) = (&host.lists, signed_trust(2, &new, &[&host.lists, &new]));
+    let bad = [
+        signed_trust(2, &new, &[old]),
+        signed_trust(2, &new, &[&new]),
+        signed_trust(3, &new, &[old, &new]),
+        SignedText { signed: good.signed.replace("version = 2", "version = 2 "), ..good.clone() },
+    ];
+    for bad in bad {
+        host.updater().offer_trust(&bad.encode()).expect_err("it does not follow");
+    }
+    host.updater().offer_trust(&good.encode()[..99]).expect_err("it is cut short");
+    host.updater().offer_trust(&vec![b' '; 300 << 10]).expect_err("it is too large");
+    let filter = host.updater().filter().clone();
+    let by_trial = verdicts(&filter, &[("a", "a wimple")]);
+    assert_eq!((host.updater().trust_version(), by_trial), (1, vec![(Action::Block, None)]));
+
+    let taken = host.updater().offer_trust(&good.encode()).expect("it follows");
+    assert_eq!(taken, TrustTaken { version: 2, signs_active: false });
+    // The trial is over, and the emergency; what judged goes on.
+    host.updater().end_emergency(now).expect("it starts").expect("its key counts no more");
+    assert_eq!(host.updater().trying(), None);
+    let judged = verdicts(&filter, &[("a", "a wimple"), ("a", "a flumox"), ("a", "a zorkblat")]);
+    assert_eq!(judged, [Action::Allow, Action::Allow, Action::Block].map(|action| (action, None)));
+    let refused = |host: &mut Host, sequence| {
+        let by_old = sign(build(sequence, "grimblewort"), &host.lists).encode();
+        assert!(matches!(host.refuses(&by_old), Refusal::Signature));
+        let error = host.updater().offer_emergency(&file, now).expect_err("its key counts no more");
+        assert!(matches!(error, Refusal::Signature), "{error}");
+    };
+    refused(&mut host, 11);
+    let refusal = host.refuses(&sign(build(9, "grimblewort"), &new).encode());
+    assert!(matches!(refusal, Refusal::Rollback { found: 9, mark: 10 }), "new keys bring nothing old back: {refusal}");
+    host.accepts(&sign(build(11, "grimblewort"), &new));
+
+    // After a restart with the first trust file, too, and the next one follows the one that holds.
+    host.restart();
+    assert_eq!((host.updater().trust_version(), host.sequence()), (2, Some(11)));
+    refused(&mut host, 12);
+    let next = signed_trust(3, &newer, &[&new, &newer]).encode();
+    assert!(matches!(host.updater().offer_trust(&next), Ok(TrustTaken { version: 3, signs_active: false })));
+    host.accepts(&sign(build(12, "snorfle"), &newer));
+    host.restart();
+    assert_eq!((host.updater().trust_version(), host.sequence()), (3, Some(12)));
+
+    // A record that was damaged, or changed to something nobody signed, lets nothing in until it is restored.
+    let path = host.state.join("trust.json");
+    let record = fs::read_to_string(&path).expect("there is a record");
+    let forged = trust_text(3, &new).replace('\n', "\\n").replace('"', "\\\"");
+    let forged = record.replace(&trust_text(3, &newer).replace('\n', "\\n").replace('"', "\\\""), &forged);
+    for damaged in ["{", &forged, "{\"version\":3,\"steps\":[]}"] {
+        assert_ne!(damaged, record);
+        fs::write(&path, damaged).expect("a writable folder");
+        host.restart();
+        for keys in [&host.lists, &new, &newer].map(|keys| sign(build(13, "wimple"), keys).encode()) {
+            let refusal = host.refuses(&keys);
+            assert!(matches!(refusal.code(), "store" | "signature" | "rotation"), "{refusal}");
+        }
+    }
+    fs::write(&path, record).expect("a writable folder");
+    host.accepts(&sign(build(13, "wimple"), &newer));
+}
+
+#[test]
+fn a_follower_takes_new_trust_files_from_its_source_and_from_its_own_file() {
+    let mut host = Host::new();
+    let [second, third, fourth] = [(); 3].map(|()| keys());
+    let (folder, own) = (host.state.with_extension("trust"), host.state.with_extension("toml"));
+    fs::write(&own, trust_text(1, &host.lists)).expect("a writable folder");
+    host.running = None;
+    let config = UpdaterConfig {
+        trust: Trust::parse(&trust_text(1, &host.lists)).expect("a trust file"),
+        trust_file: Some(own.clone()),
+        ..Host::config(&host.state, &host.lists, &host.module)
+    };
+    let (updater, _) = Updater::start(runtime(), config, defaults()).expect("it starts");
+    publish(&sign(build_now(11, "grimblewort"), &second), &folder).expect("a folder");
+    let (tell, told) = std::sync::mpsc::channel();
+    let tell = move |event| _ = tell.send(event);
+    let follower =
+        Follower::new(updater, Source::Folder(folder.clone()), Duration::from_millis(50), Breakers::default(), tell);
+    let follower = follower.spawn().expect("a thread");
+    let next = || told.recv_timeout(Duration::from_secs(20)).expect("it is told");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Signature)), "signed by a key of later: {event:?}");
+
+    // Two versions at once, which it takes one after the other, and with them what they sign.
+    let first = Trust::parse(&trust_text(1, &host.lists)).expect("a trust file");
+    let to_second = signed_trust(2, &second, &[&host.lists, &second]);
+    publish_trust(&signed_trust(3, &third, &[&second, &third]), &first, "prod", &folder).expect_err("it skips one");
+    publish_trust(&to_second, &first, "prod", &folder).expect("it follows");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Trusted(TrustTaken { version: 2, .. })), "{event:?}");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Swapped { sequence: 11, .. }), "{event:?}");
+    let second_trust = first.rotate(&to_second).expect("it follows");
+    publish_trust(&signed_trust(3, &third, &[&second, &third]), &second_trust, "prod", &folder).expect("it follows");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Trusted(TrustTaken { version: 3, signs_active: false })), "{event:?}");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Signature)), "the one that is published: {event:?}");
+
+    // What configuration management writes again changes nothing; half a file is told of, and nothing follows from it.
+    fs::write(&own, trust_text(1, &host.lists)).expect("a writable folder");
+    std::thread::sleep(Duration::from_millis(1200));
+    assert_eq!(follower.updater().trust_version(), 3);
+    fs::write(&own, "version = 4\n[[key]]\npub").expect("a writable folder");
+    let event = next();
+    assert!(matches!(event, FollowEvent::Refused(Refusal::Malformed(_))), "{event:?}");
+    // By hand, one that is not above is refused, and one that is above holds.
+    fs::write(&own, trust_text(3, &fourth)).expect("a writable folder");
+    let refused = std::iter::from_fn(|| Some(next()))
+        .find(|event| matches!(event, FollowEvent::Refused(Refusal::Rotation { current: 3, found: 3 })));
+    assert!(refused.is_some());
+    fs::write(&own, trust_text(4, &fourth)).expect("a writable folder");
+    let taken = std::iter::from_fn(|| Some(next())).find(|event| matches!(event, FollowEvent::Trusted(_)));
+    assert!(matches!(taken, Some(FollowEvent::Trusted(TrustTaken { version: 4, .. }))), "{taken:?}");
+    publish(&sign(build_now(12, "snorfle"), &fourth), &folder).expect("a folder");
+    let swapped = std::iter::from_fn(|| Some(next())).find(|event| matches!(event, FollowEvent::Swapped { .. }));
+    assert!(matches!(swapped, Some(FollowEvent::Swapped { sequence: 12, .. })), "{swapped:?}");
+    drop(follower);
+
+    // An older one that is put back does not hold again.
+    let config = Host::config(&host.state, &host.lists, &host.module);
+    let (mut updater, passed_over) = Updater::start(runtime(), config, defaults()).expect("it starts");
+    assert!(
+        passed_over.iter().any(|refusal| matches!(refusal, Refusal::Rotation { current: 4, .. })),
+        "{passed_over:?}"
+    );
+    let refusal = updater.offer(&sign(build_now(13, "wimple"), &host.lists).encode()).expect_err("an old key");
+    assert!(matches!(refusal, Refusal::Rotation { current: 4, .. }), "{refusal}");
+    let _ = (fs::remove_dir_all(folder), fs::remove_file(own));
 }
 
 fn emergency(sequence: u64, add: &[(&str, Mode)], snooze: &[&str]) -> Emergency {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::collector::Collector;
@@ -32,6 +32,8 @@ struct Shared {
     /// Bundles that were not taken, by the code of the reason. As many as there are codes.
     refused: Mutex<BTreeMap<&'static str, u64>>,
     taken_back: Mutex<u64>,
+    /// Of the trust file, 0 without one.
+    trust_version: AtomicU64,
 }
 
 type Labels = [(&'static str, String); 2];
@@ -40,18 +42,23 @@ impl Metrics {
     /// Metrics of a filter and, if it has one, its decision log.
     #[must_use]
     pub fn new(filter: &Filter, log: Option<LogCounts>) -> Metrics {
-        let shared =
-            Shared { filter: filter.clone(), log, refused: Mutex::new(BTreeMap::new()), taken_back: Mutex::new(0) };
-        let shared = Arc::new(shared);
+        let (refused, taken_back, trust_version) = Default::default();
+        let shared = Arc::new(Shared { filter: filter.clone(), log, refused, taken_back, trust_version });
         let mut registry = Registry::with_prefix("tamis");
         registry.register_collector(Box::new(Source(shared.clone())));
         Metrics { registry: Arc::new(registry), shared }
+    }
+
+    /// Says which trust file holds at the start; a follower tells of later ones.
+    pub fn trust_version(&self, version: u64) {
+        self.shared.trust_version.store(version, Ordering::Relaxed);
     }
 
     /// Counts what a follower has to tell.
     pub fn note(&self, event: &FollowEvent) {
         match event {
             FollowEvent::Refused(refusal) => self.refused(refusal),
+            FollowEvent::Trusted(taken) => self.trust_version(taken.version),
             FollowEvent::TakenBack { .. } | FollowEvent::TrialFailed { .. } => {
                 *self.shared.taken_back.lock().unwrap_or_else(PoisonError::into_inner) += 1;
             }
@@ -175,6 +182,10 @@ impl Collector for Source {
                 "Until when it should be replaced, since 1970",
                 origin.expires,
             )?;
+        }
+        let trust_version = self.0.trust_version.load(Ordering::Relaxed);
+        if trust_version > 0 {
+            gauge(&mut encoder, "trust_version", "Version of the trust file that holds", trust_version)?;
         }
         counter(&mut encoder, "swaps", "Generations that replaced the one before", self.0.filter.swaps())?;
         counter(&mut encoder, "swaps_refused", "Generations that did not start", self.0.filter.swaps_refused())?;

@@ -343,7 +343,7 @@ fn fault_12_compile_bomb() {
     admission.message_budget(Duration::from_secs(1)).process(process);
     let trust = Trust::parse(&fs::read_to_string(publisher.path("trust.toml")).unwrap()).unwrap();
     let (name, state, host) = ("prod".to_owned(), publisher.path("state").into(), "edge-1".to_owned());
-    let config = UpdaterConfig { name, trust, state, admission, host, steps: None };
+    let config = UpdaterConfig { name, trust, trust_file: None, state, admission, host, steps: None };
     let (mut updater, _) = Updater::start(&runtime, config, defaults).unwrap();
     let offer = updater.offer(&fs::read(good).unwrap()).unwrap();
     assert!(matches!(offer, Offer::Swapped { .. }), "{offer:?}");
@@ -606,6 +606,81 @@ fn a_trust_file_follows_only_signed_by_the_roots_of_both() {
     assert_eq!(folder.read("trust.toml"), folder.read("next.toml"));
     // Once is enough: it does not follow itself.
     fails(&["bundle", "rotate-trust", &next, "--trust", &trust, "--signature", &old, "--signature", &new], "version 2");
+}
+
+#[test]
+fn keys_are_changed_while_the_host_runs() {
+    let publisher = Publisher::new();
+    let path = |name: &str| publisher.path(name);
+    let keys = |name: &str| run(&["bundle", "keys", &path(name), "--roles", "root,lists,policy,module"]);
+    let [old, new] = ["old", "new"].map(keys);
+    fs::write(path("first.toml"), format!("version = 1\n{old}")).unwrap();
+    fs::copy(path("first.toml"), path("trust.toml")).unwrap();
+    let next = publisher.0.write("next.toml", format!("version = 2\n{new}"));
+    let publish = |sequence: u64, term: &str, keys: &[&str]| {
+        publisher.write_list(term);
+        let (file, number) = (path(&format!("{sequence}.tamis")), sequence.to_string());
+        run(&["bundle", "build", "--lists", &path("lists"), "--sequence", &number, "-o", &file]);
+        for key in keys {
+            run(&["bundle", "sign", &file, "--key", &path(&format!("{key}.key"))]);
+        }
+        run(&["bundle", "publish", &file, "--to", &path("published")]);
+    };
+    publish(1, "zorkblat", &["old"]);
+    let start = || Host::start_with(&publisher, &["--metrics", "127.0.0.1:0"]);
+    let mut host = start();
+    host.judge_until("a zorkblat", true);
+    // Signed by both, so that a restart at any time takes it; then the keys.
+    publish(2, "grimblewort", &["old", "new"]);
+    host.judge_until("a grimblewort", true);
+    for name in ["old", "new"] {
+        let (key, signature) = (path(&format!("{name}.key")), path(&format!("{name}.minisig")));
+        run(&["bundle", "sign-trust", &next, "--key", &key, "-o", &signature]);
+    }
+    // The publisher's copy; that of the host stays as it was.
+    let (trust, published, old, new) =
+        (path("first.toml"), path("published"), path("old.minisig"), path("new.minisig"));
+    run(&[
+        "bundle",
+        "rotate-trust",
+        &next,
+        "--trust",
+        &trust,
+        "--signature",
+        &old,
+        "--signature",
+        &new,
+        "--to",
+        &published,
+    ]);
+    let said = |part: &str, host: &Host| {
+        let start = Instant::now();
+        while !fs::read_to_string(&host.said).unwrap().contains(part) {
+            assert!(
+                start.elapsed() < Duration::from_secs(20),
+                "no `{part}` in {}",
+                fs::read_to_string(&host.said).unwrap()
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
+    };
+    said("trust file version 2 holds from here on", &host);
+    assert!(!fs::read_to_string(&host.said).unwrap().contains("did not sign"));
+    // The old key is worth nothing at once, the new one is, and so after a kill.
+    publish(3, "snorfle", &["old"]);
+    said("no signature is by a key of the trust file", &host);
+    assert_eq!(host.judge("a snorfle")["action"], "allow");
+    host.kill();
+    let mut host = start();
+    assert_eq!(host.judge("a grimblewort")["action"], "block");
+    said("no signature is by a key of the trust file", &host);
+    publish(4, "wimple", &["new"]);
+    host.judge_until("a wimple", true);
+    host.end();
+    let audit = run(&["log", "export", &publisher.path("log"), "--class", "audit"]);
+    assert!(audit.contains("\"kind\":\"trusted\",") && audit.contains("\"signs_active\":true"), "{audit}");
+    let verified = output(&["log", "verify", &publisher.path("log")]);
+    assert!(verified.status.success(), "{}", stderr(&verified));
 }
 
 #[test]

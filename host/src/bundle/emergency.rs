@@ -1,7 +1,7 @@
 //! Emergency files: a few terms for a few days, by a key that may do nothing else. The limits are the host's,
 //! so a stolen emergency key can neither allow anything, nor block, nor switch the filter off.
 //!
-//! A file is JSON: `signed`, the exact text that is signed, and `signatures`, each the text of a `.minisig`.
+//! A file is a [`SignedText`], and the text is JSON.
 
 use std::time::SystemTime;
 
@@ -10,27 +10,19 @@ use tamis_guest::{Action, Policy};
 
 use crate::bundle::content::{Content, write_files};
 use crate::bundle::verify::{CLOCK_SLACK_S, unix_s};
-use crate::bundle::{PartKind, Refusal, Role, TextFile, Trust, Wanted};
+use crate::bundle::{PartKind, Refusal, Role, SignedText, TextFile, Trust, Wanted};
 
 /// Longest life, in seconds: three days.
 const LIFE_S_MAX: u64 = 72 * 3600;
 const ADDED_MAX: usize = 200;
 const SNOOZED_MAX: usize = 20;
 const TERM_BYTES_MAX: usize = 200;
-const FILE_BYTES_MAX: usize = 256 << 10;
 /// Terms from this severity on, and these categories, stay whatever the emergency.
 const FLOOR_SEVERITY: i64 = 4;
 const FLOOR_CATEGORIES: [&str; 2] = ["child_safety", "self_harm"];
 /// The categories of added terms.
 const HOLD: &str = "emergency.hold";
 const SHADOW: &str = "emergency.shadow";
-
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct EmergencyFile {
-    signed: String,
-    signatures: Vec<String>,
-}
 
 /// What an emergency file asks for.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -94,8 +86,7 @@ impl Emergency {
     /// The bytes of the file.
     #[must_use]
     pub fn encode(text: &str, signatures: &[String]) -> Vec<u8> {
-        let file = EmergencyFile { signed: text.to_owned(), signatures: signatures.to_vec() };
-        serde_json::to_vec(&file).unwrap_or_default()
+        SignedText { signed: text.to_owned(), signatures: signatures.to_vec() }.encode()
     }
 
     /// Checks a file as far as that goes without the lists. `last_sequence` is that of the last one taken.
@@ -107,11 +98,7 @@ impl Emergency {
         now: SystemTime,
     ) -> Result<Emergency, Refusal> {
         let malformed = |reason: String| Refusal::Malformed(format!("emergency file: {reason}"));
-        if bytes.len() > FILE_BYTES_MAX {
-            let what = "the emergency file".to_owned();
-            return Err(Refusal::TooLarge { what, bytes: bytes.len() as u64, limit: FILE_BYTES_MAX as u64 });
-        }
-        let file: EmergencyFile = serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
+        let file = SignedText::decode(bytes, "emergency file")?;
         trust.signers(file.signed.as_bytes(), &file.signatures)?.require(Role::Emergency, "emergency file")?;
         // An unknown mode, or a key such as `allow`, ends here.
         let emergency: Emergency = serde_json::from_str(&file.signed).map_err(|error| {

@@ -1,14 +1,16 @@
 //! Where bundles come from: a folder, or an HTTP(S) address. Both hold `NAME.tamis`, the newest bundle whole,
 //! and may hold `NAME.from-DIGEST.tamis`, the same as changes to the one with that digest (its first sixteen
-//! digits), and `NAME.emergency.json`. Believes nothing: what comes is hearsay until it is verified.
+//! digits), `NAME.emergency.json`, and `NAME.trust-VERSION.json`, the trust file of each version that followed one
+//! before. Believes nothing: what comes is hearsay until it is verified.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::bundle::manifest::check_name;
 use crate::bundle::store::read_limited;
-use crate::bundle::{Bundle, Manifest, Refusal};
+use crate::bundle::{Bundle, Manifest, Refusal, SignedText, Trust};
 use crate::files::write_whole;
 
 /// How many digits of a digest are in a file's name.
@@ -83,13 +85,22 @@ impl Source {
 
     /// The emergency file, `NAME.emergency.json`; `None` if the source has none.
     pub(crate) fn emergency(&self, name: &str) -> Result<Option<Vec<u8>>, Refusal> {
-        let file = format!("{name}.emergency.json");
+        self.read_if_there(&format!("{name}.emergency.json"))
+    }
+
+    /// The trust file of that version, `NAME.trust-VERSION.json`; `None` if the source has none.
+    pub(crate) fn trust(&self, name: &str, version: u64) -> Result<Option<Vec<u8>>, Refusal> {
+        self.read_if_there(&trust_name(name, version))
+    }
+
+    fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>, Refusal> {
         match self {
-            Source::Folder(folder) if file_stamp(&folder.join(&file))?.is_none() => Ok(None),
-            Source::Folder(_) => self.read(&file).map(Some),
-            // A server that does not answer is told of where the bundle is asked for.
+            Source::Folder(folder) if file_stamp(&folder.join(file))?.is_none() => Ok(None),
+            Source::Folder(_) => self.read(file).map(Some),
+            // A server that does not answer is told of where the bundle is asked for, and one that has a page for
+            // everything has no such file.
             #[cfg(feature = "http")]
-            Source::Http(_) => Ok(self.read(&file).ok()),
+            Source::Http(_) => Ok(self.read(file).ok().filter(|bytes| bytes.starts_with(b"{"))),
         }
     }
 
@@ -110,6 +121,10 @@ impl Source {
 
 fn whole_name(name: &str) -> String {
     format!("{name}.tamis")
+}
+
+fn trust_name(name: &str, version: u64) -> String {
+    format!("{name}.trust-{version}.json")
 }
 
 fn changes_name(name: &str, base_digest: &str) -> String {
@@ -171,6 +186,22 @@ pub fn publish(bundle: &Bundle, folder: &Path) -> Result<Option<usize>, Refusal>
     }
     put(whole_name(name), &bundle.encode())?;
     Ok(changes_bytes)
+}
+
+/// Puts the trust file that follows `now` where hosts of the bundles of that name fetch it. It stays there, for hosts
+/// that were away, which take one version after the other.
+///
+/// # Errors
+/// If it does not follow, or the folder cannot be written.
+pub fn publish_trust(next: &SignedText, now: &Trust, name: &str, folder: &Path) -> Result<(), Refusal> {
+    check_name(name)?;
+    let next_version = now.rotate(next)?.version();
+    let path = folder.join(trust_name(name, next_version));
+    let put = || {
+        fs::create_dir_all(folder)?;
+        write_whole(&path, &next.encode())
+    };
+    put().map_err(|error| Refusal::Store { path: path.clone(), error })
 }
 
 /// The bundles that were there before, the newest first.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use notify::{EventKind, RecursiveMode, Watcher as _};
 
 use crate::bundle::fetch::Stamp;
-use crate::bundle::{Offer, Refusal, Source, Tried, Trying, Updater};
+use crate::bundle::{Offer, Refusal, Source, Tried, TrustTaken, Trying, Updater};
 use crate::{Breakers, Generation, LoadError, TrialReport, Trip};
 
 /// Longest pause between two tries after failures.
@@ -50,6 +50,8 @@ pub enum FollowEvent {
         /// How long ago.
         seconds: u64,
     },
+    /// Another trust file holds.
+    Trusted(TrustTaken),
     /// There is a bundle that other hosts take first.
     Later {
         /// Its sequence.
@@ -127,6 +129,7 @@ impl Follower {
             expired_told: None,
             emergency_seen: None,
             emergency_unread: None,
+            trust_refused: None,
             asking: Arc::default(),
             watched: None,
         };
@@ -158,7 +161,7 @@ impl Follower {
             let mut next_look = Instant::now();
             while let Some(updater) = weak.upgrade() {
                 let mut held = updater.lock().unwrap_or_else(PoisonError::into_inner);
-                if Instant::now() >= next_look {
+                if work.look_at_trust_file(&mut held) || Instant::now() >= next_look {
                     work.look(&mut held);
                     next_look = Instant::now() + work.pause;
                 }
@@ -231,6 +234,8 @@ struct Work {
     emergency_seen: Option<Vec<u8>>,
     /// Why it could not be read the last time.
     emergency_unread: Option<String>,
+    /// Why the next trust file was not taken the last time.
+    trust_refused: Option<String>,
     /// Set while the source is asked.
     asking: Arc<AtomicBool>,
     /// What the breakers watch.
@@ -249,6 +254,7 @@ struct Watched {
 
 impl Work {
     fn look(&mut self, updater: &mut Updater) {
+        self.look_for_trust(updater);
         match self.try_newest(updater) {
             Ok(()) => self.pause = self.interval,
             Err(refusal) => {
@@ -266,6 +272,58 @@ impl Work {
             tracing::warn!(seconds, "the bundle that judges has expired; it filters on");
             self.tell(FollowEvent::Expired { seconds });
         }
+    }
+
+    /// Takes the trust files that follow, one after the other: with their keys the rest is looked at.
+    fn look_for_trust(&mut self, updater: &mut Updater) {
+        self.look_at_trust_file(updater);
+        loop {
+            let next = updater.trust_version().saturating_add(1);
+            let found = self.ask(|source| source.trust(updater.name(), next));
+            let taken = match found {
+                Ok(None) => {
+                    self.trust_refused = None;
+                    return;
+                }
+                Ok(Some(bytes)) => updater.offer_trust(&bytes),
+                Err(refusal) => Err(refusal),
+            };
+            match taken {
+                Ok(taken) => self.trusted(taken),
+                Err(refusal) => {
+                    // Told once for as long as it stays so.
+                    let why = refusal.to_string();
+                    if self.trust_refused.as_ref() != Some(&why) {
+                        self.trust_refused = Some(why);
+                        self.trust_is_refused(refusal);
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Takes the trust file of this host if it changed.
+    fn look_at_trust_file(&mut self, updater: &mut Updater) -> bool {
+        match updater.look_at_trust_file() {
+            Ok(None) => return false,
+            Ok(Some(taken)) => self.trusted(taken),
+            Err(refusal) => self.trust_is_refused(refusal),
+        }
+        true
+    }
+
+    fn trust_is_refused(&mut self, refusal: Refusal) {
+        tracing::warn!(code = refusal.code(), "a trust file was refused: {refusal}");
+        self.tell(FollowEvent::Refused(refusal));
+    }
+
+    fn trusted(&mut self, taken: TrustTaken) {
+        let TrustTaken { version, signs_active } = taken;
+        tracing::warn!(version, signs_active, "another trust file holds from here on");
+        // What was refused for its signatures may be good now.
+        (self.seen, self.later, self.emergency_seen, self.trust_refused) = (None, None, None, None);
+        self.tell(FollowEvent::Trusted(taken));
     }
 
     /// Asks the source, which may take as long as a server likes.

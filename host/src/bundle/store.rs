@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::bundle::trusted::TrustRecord;
 use crate::bundle::verify::verify_kept;
 use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Trust, Verified};
 use crate::files::{PART, lock, private_folder, rename_whole, write_beside, write_whole};
@@ -193,6 +194,15 @@ impl Store {
         write_json(&self.folder.join("emergency-mark.json"), &sequence)
     }
 
+    /// What is remembered of trust files.
+    pub(crate) fn trust_record(&self) -> Result<TrustRecord, Refusal> {
+        Ok(read_json(&self.folder.join("trust.json"))?.unwrap_or_default())
+    }
+
+    pub(crate) fn keep_trust_record(&self, record: &TrustRecord) -> Result<(), Refusal> {
+        write_json(&self.folder.join("trust.json"), record)
+    }
+
     /// Names of the bundles, the newest first.
     fn names(&self) -> Result<Vec<String>, Refusal> {
         self.names_ending("tamis")
@@ -241,7 +251,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, R
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|error| {
             let help =
-                "nothing new is taken until it is restored, or deleted: without it an older bundle could come back";
+                "nothing new is taken until it is restored, or deleted: without it what is older could come back";
             failed(io::Error::other(format!("{error}; {help}")))
         }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

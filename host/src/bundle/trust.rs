@@ -7,7 +7,7 @@ use std::fmt;
 use minisign_verify::{PublicKey, Signature};
 use serde::{Deserialize, Serialize};
 
-use crate::bundle::Refusal;
+use crate::bundle::{Refusal, SignedText};
 
 const KEYS_MAX: usize = 32;
 
@@ -65,14 +65,14 @@ struct KeyTable {
 /// public = "RWQ..."  # second line of a minisign .pub file
 /// roles = ["lists", "policy"]
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Trust {
     version: u64,
     threshold: BTreeMap<Role, usize>,
     keys: Vec<Key>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Key {
     public: PublicKey,
     roles: BTreeSet<Role>,
@@ -138,10 +138,11 @@ impl Trust {
     ///
     /// # Errors
     /// If it does not follow.
-    pub fn rotate(&self, text: &str, signatures: &[String]) -> Result<Trust, Refusal> {
+    pub fn rotate(&self, next: &SignedText) -> Result<Trust, Refusal> {
+        let SignedText { signed: text, signatures } = next;
         self.signers(text.as_bytes(), signatures)?.require(Role::Root, "trust file")?;
         let next = Trust::parse(text)?;
-        if next.version != self.version + 1 {
+        if self.version.checked_add(1) != Some(next.version) {
             return Err(Refusal::Rotation { current: self.version, found: next.version });
         }
         next.signers(text.as_bytes(), signatures)?.require(Role::Root, "trust file")?;

@@ -10,9 +10,11 @@ use std::time::{Duration, Instant, SystemTime};
 use tamis_guest::compile::BreakerLimits;
 
 use crate::bundle::manifest::check_name;
+use crate::bundle::trusted::Trusted;
 use crate::bundle::verify::unix_s;
 use crate::bundle::{
-    Admission, AdmissionReport, Bundle, Emergency, Expected, Mark, Refusal, Step, Store, Trust, Verified, verify,
+    Admission, AdmissionReport, Bundle, Emergency, Expected, Mark, Refusal, Step, Store, Trust, TrustTaken, Verified,
+    verify,
 };
 use crate::{Breakers, Defaults, Filter, Origin, Parts, Runtime, TrialReport, Trip};
 
@@ -23,6 +25,8 @@ pub struct UpdaterConfig {
     pub name: String,
     /// Which keys may sign what.
     pub trust: Trust,
+    /// The file that it is from, to be read again when it changes.
+    pub trust_file: Option<PathBuf>,
     /// Folder of its own, for the last good bundles and the high-water mark.
     pub state: PathBuf,
     /// How candidates are checked.
@@ -115,14 +119,16 @@ struct OnTrial {
 #[derive(Debug)]
 struct Urgent {
     file: Emergency,
+    /// The file as it came.
+    bytes: Vec<u8>,
     /// When its time is over even by a clock that was set back.
     ends: Instant,
 }
 
 impl Urgent {
-    fn new(file: Emergency, now: SystemTime) -> Urgent {
+    fn new(file: Emergency, bytes: &[u8], now: SystemTime) -> Urgent {
         let ends = Instant::now() + Duration::from_secs(file.expires.saturating_sub(unix_s(now)));
-        Urgent { file, ends }
+        Urgent { file, bytes: bytes.to_vec(), ends }
     }
 
     fn is_over(&self, now: SystemTime) -> bool {
@@ -137,6 +143,7 @@ pub struct Updater {
     filter: Filter,
     config: UpdaterConfig,
     store: Store,
+    trusted: Trusted,
     defaults: Defaults,
     active: Option<Verified>,
     emergency: Option<Urgent>,
@@ -156,7 +163,9 @@ impl Updater {
     ) -> Result<(Updater, Vec<Refusal>), Refusal> {
         check_name(&config.name)?;
         let store = Store::open(&config.state)?;
-        let (kept, mut passed_over) = store.kept(&config.trust, &config.name)?;
+        let (trusted, unsure) = Trusted::open(config.trust.clone(), config.trust_file.clone(), &store);
+        let (kept, mut passed_over) = store.kept(trusted.holds(), &config.name)?;
+        passed_over.extend(unsure);
         for verified in kept {
             match config.admission.check(runtime, &verified, &defaults, &[&defaults.module]) {
                 Ok((parts, _)) => {
@@ -168,9 +177,9 @@ impl Updater {
                         Err(refusal) => passed_over.push(refusal),
                     }
                     let runtime = runtime.clone();
-                    let active = Some(verified);
+                    let (active, emergency, on_trial) = (Some(verified), None, None);
                     let mut updater =
-                        Updater { runtime, filter, config, store, defaults, active, emergency: None, on_trial: None };
+                        Updater { runtime, filter, config, store, trusted, defaults, active, emergency, on_trial };
                     passed_over.extend(updater.resume_emergency().err());
                     return Ok((updater, passed_over));
                 }
@@ -180,7 +189,7 @@ impl Updater {
         let filter = Filter::new(runtime, default_parts(&defaults))?;
         let runtime = runtime.clone();
         let (active, emergency, on_trial) = (None, None, None);
-        let updater = Updater { runtime, filter, config, store, defaults, active, emergency, on_trial };
+        let updater = Updater { runtime, filter, config, store, trusted, defaults, active, emergency, on_trial };
         Ok((updater, passed_over))
     }
 
@@ -196,9 +205,8 @@ impl Updater {
         self.active.as_ref()
     }
 
-    /// What is on trial and what judges, the newest first.
     fn known(&self) -> impl Iterator<Item = &Verified> {
-        self.on_trial.iter().map(|on_trial| &on_trial.verified).chain(&self.active)
+        known(&self.on_trial, &self.active)
     }
 
     /// The digest of the newest bundle that was taken, be it on trial.
@@ -228,6 +236,51 @@ impl Updater {
         unix_s(now).checked_sub(expires)
     }
 
+    /// The version of the trust file that holds.
+    #[must_use]
+    pub fn trust_version(&self) -> u64 {
+        self.trusted.holds().version()
+    }
+
+    /// Takes the trust file that follows the one that holds, signed by the root keys of both. From here on only its
+    /// keys count: a trial or an emergency of others ends. What judges goes on.
+    ///
+    /// # Errors
+    /// If it does not follow, or cannot be kept on disk; then the one before holds.
+    pub fn offer_trust(&mut self, bytes: &[u8]) -> Result<TrustTaken, Refusal> {
+        self.trusted.follow(bytes, &self.store)?;
+        Ok(self.trust_taken())
+    }
+
+    /// Reads the trust file of this host again if it changed: one with a higher version holds at once, as
+    /// [`offer_trust`](Updater::offer_trust).
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no higher version.
+    pub fn look_at_trust_file(&mut self) -> Result<Option<TrustTaken>, Refusal> {
+        let is_other = self.trusted.look_at_own(&self.store)?;
+        Ok(is_other.then(|| self.trust_taken()))
+    }
+
+    fn trust_taken(&mut self) -> TrustTaken {
+        let trust = self.trusted.holds();
+        let version = trust.version();
+        let signs_active = self.active.as_ref().is_none_or(|active| active.is_signed_by(trust));
+        let is_gone = |on_trial: &OnTrial| !on_trial.verified.is_signed_by(trust);
+        let ends_trial = self.on_trial.as_ref().is_some_and(is_gone);
+        let now = SystemTime::now();
+        let is_void =
+            |urgent: &&mut Urgent| Emergency::verify(&urgent.bytes, trust, &self.config.name, 0, now).is_err();
+        if let Some(urgent) = self.emergency.as_mut().filter(is_void) {
+            urgent.ends = Instant::now();
+        }
+        if ends_trial {
+            tracing::warn!(version, "a trial is over: the bundle is not signed by keys of the new trust file");
+            self.stop_trial();
+        }
+        TrustTaken { version, signs_active }
+    }
+
     /// Takes the bytes of a bundle through every check, and swaps to it. Whatever fails changes nothing.
     ///
     /// # Errors
@@ -247,11 +300,13 @@ impl Updater {
         // What is on trial counts: nothing older takes its place.
         let on_trial = self.on_trial.as_ref().map(|on_trial| on_trial.verified.mark());
         let mark = self.store.mark()?.into_iter().chain(on_trial).max_by_key(|mark: &Mark| mark.sequence);
+        let trust = self.trusted.sure(&self.store)?;
         let expected = Expected {
-            trust: &self.config.trust,
+            trust,
             name: &self.config.name,
             mark: mark.as_ref(),
-            base: self.known().find(|known| bundle.base().is_some_and(|base| base == known.digest())),
+            base: known(&self.on_trial, &self.active)
+                .find(|known| bundle.base().is_some_and(|base| base == known.digest())),
             now,
         };
         let verified = verify(bundle, &expected)?;
@@ -395,9 +450,9 @@ impl Updater {
     /// The first check that fails, or that no bundle is active.
     pub fn offer_emergency(&mut self, bytes: &[u8], now: SystemTime) -> Result<u64, Refusal> {
         let last = self.store.emergency_mark()?;
-        let emergency = Emergency::verify(bytes, &self.config.trust, &self.config.name, last, now)?;
+        let emergency = Emergency::verify(bytes, self.trusted.sure(&self.store)?, &self.config.name, last, now)?;
         let sequence = emergency.sequence;
-        let generation = self.take_emergency(emergency, now)?;
+        let generation = self.take_emergency(emergency, bytes, now)?;
         self.store.keep_emergency(bytes)?;
         self.store.advance_emergency(sequence)?;
         Ok(generation)
@@ -431,12 +486,12 @@ impl Updater {
         }
     }
 
-    fn take_emergency(&mut self, emergency: Emergency, now: SystemTime) -> Result<u64, Refusal> {
+    fn take_emergency(&mut self, emergency: Emergency, bytes: &[u8], now: SystemTime) -> Result<u64, Refusal> {
         let active = self.active.as_ref();
         let active = active.ok_or_else(|| Refusal::Emergency("go before the first bundle".to_owned()))?;
         let parts = self.with_emergency(&emergency, active)?;
         let generation = self.filter.swap_with_origin(parts, Some(origin(active, Some(&emergency))))?;
-        self.emergency = Some(Urgent::new(emergency, now));
+        self.emergency = Some(Urgent::new(emergency, bytes, now));
         self.renew_trial();
         Ok(generation)
     }
@@ -445,8 +500,8 @@ impl Updater {
     fn resume_emergency(&mut self) -> Result<(), Refusal> {
         let Some(bytes) = self.store.emergency() else { return Ok(()) };
         let now = SystemTime::now();
-        match Emergency::verify(&bytes, &self.config.trust, &self.config.name, 0, now) {
-            Ok(emergency) => self.take_emergency(emergency, now).map(|_| ()),
+        match Emergency::verify(&bytes, self.trusted.holds(), &self.config.name, 0, now) {
+            Ok(emergency) => self.take_emergency(emergency, &bytes, now).map(|_| ()),
             Err(Refusal::Expired { .. }) => Ok(()),
             Err(refusal) => Err(refusal),
         }
@@ -476,7 +531,7 @@ impl Updater {
         if let Some(active) = &self.active {
             self.store.take_back(active.digest(), reason)?;
         }
-        let (kept, _) = self.store.kept(&self.config.trust, &self.config.name)?;
+        let (kept, _) = self.store.kept(self.trusted.holds(), &self.config.name)?;
         let running = self.filter.generation();
         let known = [&running.parts().module, &self.defaults.module];
         for verified in kept {
@@ -493,6 +548,11 @@ impl Updater {
         self.active = None;
         Ok(generation)
     }
+}
+
+/// What is on trial and what judges, the newest first.
+fn known<'a>(on_trial: &'a Option<OnTrial>, active: &'a Option<Verified>) -> impl Iterator<Item = &'a Verified> {
+    on_trial.iter().map(|on_trial| &on_trial.verified).chain(active)
 }
 
 fn step_end(step: Step) -> Instant {

@@ -64,6 +64,11 @@ impl Verified {
         self.bundle.with_bodies(None, parts.collect())
     }
 
+    /// Whether the keys of another trust file signed it too.
+    pub(crate) fn is_signed_by(&self, trust: &Trust) -> bool {
+        check_signatures(&self.bundle, trust).is_ok()
+    }
+
     /// The mark that it leaves once it runs.
     #[must_use]
     pub fn mark(&self) -> Mark {
@@ -81,11 +86,8 @@ pub(crate) fn unix_s(time: SystemTime) -> u64 {
 /// # Errors
 /// The first check that fails.
 pub fn verify(bundle: Bundle, expected: &Expected<'_>) -> Result<Verified, Refusal> {
-    let signers = expected.trust.signers(bundle.manifest_bytes(), bundle.signatures())?;
+    check_signatures(&bundle, expected.trust)?;
     let manifest = bundle.manifest();
-    for part in &manifest.parts {
-        signers.require(part.kind.role(), &part.kind.to_string())?;
-    }
     if manifest.name != expected.name {
         return Err(Refusal::Name { expected: expected.name.to_owned(), found: manifest.name.clone() });
     }
@@ -107,6 +109,12 @@ pub fn verify(bundle: Bundle, expected: &Expected<'_>) -> Result<Verified, Refus
     }
     let content = unpack_all(&bundle, expected.base)?;
     Ok(Verified { bundle, content, digest })
+}
+
+/// Whether enough keys of each role signed it.
+fn check_signatures(bundle: &Bundle, trust: &Trust) -> Result<(), Refusal> {
+    let signers = trust.signers(bundle.manifest_bytes(), bundle.signatures())?;
+    bundle.manifest().parts.iter().try_for_each(|part| signers.require(part.kind.role(), &part.kind.to_string()))
 }
 
 /// A bundle that this host kept, read again at its start: expired or not, and whatever the mark.

@@ -269,6 +269,9 @@ impl Log {
             FollowEvent::Refused(refusal) => {
                 ("refused", json!({ "code": refusal.code(), "reason": refusal.to_string() }))
             }
+            FollowEvent::Trusted(taken) => {
+                ("trusted", json!({ "version": taken.version, "signs_active": taken.signs_active }))
+            }
             FollowEvent::Expired { seconds } => ("expired", json!({ "seconds": seconds })),
             FollowEvent::Later { sequence, seconds } => ("later", json!({ "sequence": sequence, "seconds": seconds })),
             FollowEvent::Trying(Trying { generation, sequence, step }) => {

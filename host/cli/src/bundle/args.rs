@@ -25,7 +25,7 @@ pub(crate) enum BundleCommand {
     Emergency(EmergencyArgs),
     /// Sign the trust file that is to follow, with a root key
     SignTrust(SignTrustArgs),
-    /// Replace a host's trust file by the signed one that follows it
+    /// Replace a trust file by the signed one that follows it, and publish that for hosts, which take it while they run
     RotateTrust(RotateTrustArgs),
 }
 
@@ -50,12 +50,18 @@ pub(crate) struct RotateTrustArgs {
     /// The trust file that follows
     #[arg(value_name = "NEXT")]
     pub(crate) next: PathBuf,
-    /// The trust file of this host, which is replaced
+    /// The trust file that is replaced. A host that reads it takes the new one within a second
     #[arg(long, value_name = "FILE")]
     pub(crate) trust: PathBuf,
     /// Signature by a root key; as many as both files ask for
     #[arg(long, value_name = "FILE", required = true)]
     pub(crate) signature: Vec<PathBuf>,
+    /// Also put it into this folder, as NAME.trust-VERSION.json: hosts that follow the folder take it by themselves
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: Option<PathBuf>,
+    /// Name of the bundles in that folder
+    #[arg(long, value_name = "NAME", default_value = "prod", requires = "to")]
+    pub(crate) name: String,
 }
 
 #[derive(Debug, ArgGroup)]

@@ -11,7 +11,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, bail};
 use minisign::{KeyPair, SecretKey, SecretKeyBox};
 use tamis_host::bundle::{
-    Added, Bundle, BundleBuilder, Emergency, Expected, Mode, Rollout, Snoozed, Trust, publish, verify,
+    Added, Bundle, BundleBuilder, Emergency, Expected, Mode, Rollout, SignedText, Snoozed, Trust, publish,
+    publish_trust, verify,
 };
 use tamis_host::{Runtime, RuntimeConfig, write_whole};
 
@@ -250,11 +251,15 @@ fn sign_trust(args: &SignTrustArgs) -> anyhow::Result<()> {
 
 fn rotate_trust(args: &RotateTrustArgs) -> anyhow::Result<()> {
     let now = read_trust(&args.trust)?;
-    let text = read_text(&args.next)?;
     let signatures = args.signature.iter().map(|path| read_text(path)).collect::<anyhow::Result<Vec<_>>>()?;
-    let next = now.rotate(&text, &signatures)?;
-    write(&args.trust, text.as_bytes())?;
-    note(&format!("{}: version {} is now {}; restart the host", args.trust.display(), now.version(), next.version()));
+    let next = SignedText { signed: read_text(&args.next)?, signatures };
+    let version = now.rotate(&next)?.version();
+    if let Some(folder) = &args.to {
+        publish_trust(&next, &now, &args.name, folder)?;
+        note(&format!("{}: trust file version {version} for hosts that follow", folder.display()));
+    }
+    write(&args.trust, next.signed.as_bytes())?;
+    note(&format!("{}: version {} is now {version}", args.trust.display(), now.version()));
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_guest::{Action, ChannelId, Field};
-use tamis_host::bundle::{FollowEvent, Follower, Source, Trust, Trying, Updater, UpdaterConfig};
+use tamis_host::bundle::{FollowEvent, Follower, Source, Trust, TrustTaken, Trying, Updater, UpdaterConfig};
 use tamis_host::log::{Log, LogConfig, Reference};
 use tamis_host::{
     Breakers, Filter, Generation, Judged, Metrics, Parts, Runtime, RuntimeConfig, SideVerdict, Strikes, WatchEvent,
@@ -73,6 +73,7 @@ fn follow(args: &CheckArgs, from: &str, host: &str, log: Option<&Arc<Log>>) -> a
     let config = UpdaterConfig {
         name: name.clone(),
         trust: Trust::parse(&text).with_context(|| trust.display().to_string())?,
+        trust_file: Some(trust.clone()),
         state: state.clone(),
         admission: defaults::admission(),
         host: host.to_owned(),
@@ -83,9 +84,10 @@ fn follow(args: &CheckArgs, from: &str, host: &str, log: Option<&Arc<Log>>) -> a
     let (updater, passed_over) = Updater::start(&runtime, config, defaults)?;
     for refusal in passed_over {
         text::error(&refusal.into());
-        text::note("a bundle that was kept was passed over");
+        text::note("something that was kept was passed over");
     }
     let metrics = Metrics::new(updater.filter(), log.map(|log| log.counts()));
+    metrics.trust_version(updater.trust_version());
     serve_metrics(args, &metrics)?;
     let (log, shown) = (log.cloned(), from.to_owned());
     let on_event = move |event| {
@@ -127,6 +129,15 @@ fn show_bundle_event(event: FollowEvent, from: &str) {
             text::note(&format!(
                 "what {from} has cannot be used; the running generation goes on until it has something better"
             ));
+        }
+        FollowEvent::Trusted(TrustTaken { version, signs_active }) => {
+            text::note(&format!("trust file version {version} holds from here on"));
+            if !signs_active {
+                text::note(
+                    "its keys did not sign the bundle that judges, which goes on until the next one; a restart would not \
+                     take it, so publish one soon (`tamis bundle rollback` makes one of the same content)",
+                );
+            }
         }
         FollowEvent::Expired { seconds } => {
             text::note(&format!("the bundle should have been replaced {} s ago; it filters on", text::count(seconds)));

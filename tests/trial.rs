@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tamis_guest::compile::BreakerLimits;
 use tamis_guest::{Action, Message};
-use tamis_host::{Breakers, Counts, Filter, Metrics, Parts, Strikes, TrialMode, Trip};
+use tamis_host::{Breakers, Counts, Delivery, Filter, Metrics, Parts, Strikes, TrialMode, Trip};
 use tamis_tests::{blocking_parts, pack_of, runtime};
 
 fn parts(terms: &str) -> Parts {
@@ -63,12 +63,44 @@ fn a_trial_that_judges_judges_the_same_senders_each_time() {
     let mut another = filter.worker().expect("a worker");
     another.scan(&messages, &mut judged);
     assert!(judged.iter().map(|one| one.generation).eq(first), "another worker sends other senders to the trial");
-    // Without a sender nobody could be told apart.
-    worker.scan(&[Message::body("a grimblewort")], &mut judged);
-    assert_eq!((judged[0].generation, judged[0].verdict.action), (1, Action::Allow));
     // Taken over, it has a number of its own, above.
     let taken_over = filter.swap(filter.end_trial().expect("it ran").generation().parts().clone()).expect("it starts");
     assert!(taken_over > number);
+}
+
+#[test]
+fn without_a_sender_a_trial_goes_by_the_recipient_and_then_by_the_text() {
+    let filter = filter();
+    let mut worker = filter.worker().expect("a worker");
+    let number = filter.try_out(parts("grimblewort"), TrialMode::Judge, 3_000).expect("it starts");
+    let (names, texts): (Vec<String>, Vec<String>) =
+        (0..1_000).map(|number| (format!("+86 1{number:010}"), format!("a grimblewort {number}"))).unzip();
+    let mut by_trial = |messages: &[Message<'_>], deliveries: &[Delivery<'_>]| {
+        let mut judged = Vec::new();
+        worker.follow();
+        worker.scan_pinned_to(messages, deliveries, &mut judged);
+        judged.iter().map(|one| one.generation == number).collect::<Vec<bool>>()
+    };
+    let deliveries: Vec<Delivery<'_>> =
+        names.iter().map(|name| Delivery { recipient: name.as_bytes(), at: None }).collect();
+    let other: Vec<Delivery<'_>> = deliveries.iter().rev().copied().collect();
+    let messages: Vec<Message<'_>> = texts.iter().map(|text| Message::body(text)).collect();
+    let same = vec![Message::body("a grimblewort"); messages.len()];
+    let share = |taken: &[bool]| taken.iter().filter(|&&taken| taken).count();
+    // One recipient meets one behaviour, whatever the text.
+    let by_recipient = by_trial(&same, &deliveries);
+    assert!((200..400).contains(&share(&by_recipient)), "{} of 1,000 recipients in 30 %", share(&by_recipient));
+    assert_eq!(by_trial(&messages, &deliveries), by_recipient);
+    // Without one, the same text meets the same, in every order and batch.
+    let by_text = by_trial(&messages, &[]);
+    assert!((200..400).contains(&share(&by_text)), "{} of 1,000 texts in 30 %", share(&by_text));
+    let single: Vec<bool> = messages.iter().flat_map(|one| by_trial(&[*one], &[])).collect();
+    assert_eq!(single, by_text);
+    assert!([0, 1000].contains(&share(&by_trial(&same, &[]))), "one text, two behaviours");
+    // A sender goes before both.
+    let senders: Vec<Message<'_>> = names.iter().map(|name| from(name, "a grimblewort")).collect();
+    assert_eq!(by_trial(&senders, &other), by_trial(&senders, &deliveries));
+    assert_eq!(by_trial(&senders, &[]), by_recipient, "the name decides, whosever it is");
 }
 
 fn counts(actions: [u64; 5], failures: u64, class: usize) -> Counts {

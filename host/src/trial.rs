@@ -1,6 +1,7 @@
 //! A generation on trial: it sees the live messages of some senders beside the one that judges, and shows
 //! what would change, or judges those senders' messages. Senders are chosen by a stable hash, so that one
-//! person meets one behaviour.
+//! person meets one behaviour. Messages without a sender are chosen by their recipient, and those without either by
+//! their text, so that the same message always meets the same.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tamis_guest::{Action, Message};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{Generation, Judged};
+use crate::{Delivery, Generation, Judged};
 
 /// Into how many buckets senders fall.
 pub(crate) const BUCKETS: u64 = 10_000;
@@ -20,10 +21,9 @@ const ACTIONS: usize = Action::ALL.len();
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TrialMode {
-    /// It watches: verdicts are compared, and nothing follows from them. Messages without a sender are
-    /// chosen by their text.
+    /// It watches: verdicts are compared, and nothing follows from them.
     Watch,
-    /// It judges. Messages without a sender are not part of it.
+    /// It judges.
     Judge,
 }
 
@@ -115,13 +115,9 @@ impl Trial {
     }
 
     /// Whether the message is part of it.
-    pub(crate) fn takes(&self, message: &Message<'_>) -> bool {
-        let key = match (message.sender, self.mode) {
-            ([], TrialMode::Judge) => return false,
-            ([], TrialMode::Watch) => message.text,
-            (sender, _) => sender,
-        };
-        xxh3_64(key) % BUCKETS < u64::from(self.share)
+    pub(crate) fn takes(&self, message: &Message<'_>, delivery: Delivery<'_>) -> bool {
+        let known = [message.sender, delivery.recipient].into_iter().find(|key| !key.is_empty());
+        xxh3_64(known.unwrap_or(message.text)) % BUCKETS < u64::from(self.share)
     }
 
     /// Counts what it judged.

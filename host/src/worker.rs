@@ -86,7 +86,7 @@ impl Worker {
     }
 
     /// Judges messages: `judged[i]` is the answer to `messages[i]`, all by one generation, the newest
-    /// when the call began, but for those of senders whom a trial judges. Up to 64 messages cross into the
+    /// when the call began, but for those that a trial judges. Up to 64 messages cross into the
     /// sandbox at once; give it that many when you have them. Reuses what `judged` holds.
     ///
     /// Costs about 60 ns a message more than the scan itself, and 200 ns more a call.
@@ -102,7 +102,8 @@ impl Worker {
     }
 
     /// As [`scan_pinned`](Worker::scan_pinned), where it is known who messages go to, or when: `deliveries[i]` is of
-    /// `messages[i]`. Only floods are told by it, if the policy says what makes one.
+    /// `messages[i]`. Floods are told by it, if the policy says what makes one, and trials choose by it where there is
+    /// no sender.
     pub fn scan_pinned_to(&mut self, messages: &[Message<'_>], deliveries: &[Delivery<'_>], judged: &mut Vec<Judged>) {
         judged.resize_with(messages.len(), Judged::default);
         if !self.filter.is_trial(self.trial.as_ref().map(|(trial, _)| trial)) {
@@ -111,7 +112,11 @@ impl Worker {
         let runtime = self.filter.runtime();
         match &mut self.trial {
             None => self.seat.scan(runtime, messages, judged),
-            Some((trial, on_trial)) => scan_with_trial(runtime, &mut self.seat, trial, on_trial, messages, judged),
+            Some((trial, on_trial)) => {
+                let is_taken = |at: usize| trial.takes(&messages[at], deliveries.get(at).copied().unwrap_or_default());
+                let parted = (0..messages.len()).partition(|&at| is_taken(at));
+                scan_with_trial(runtime, &mut self.seat, trial, on_trial, messages, parted, judged);
+            }
         }
         if let Some(watch) = self.filter.flood_watch() {
             let Parts { pack, policy, .. } = self.seat.generation.parts();
@@ -189,16 +194,16 @@ impl Drop for Worker {
     }
 }
 
-/// Judges with a generation on trial beside.
+/// Judges with a generation on trial beside, which takes some messages and not the others.
 fn scan_with_trial(
     runtime: &Runtime,
     seat: &mut Seat,
     trial: &Trial,
     on_trial: &mut Seat,
     messages: &[Message<'_>],
+    (taken, others): (Vec<usize>, Vec<usize>),
     judged: &mut [Judged],
 ) {
-    let (taken, others): (Vec<usize>, Vec<usize>) = (0..messages.len()).partition(|&at| trial.takes(&messages[at]));
     // Its policy may number channels in another way.
     let (live, tried) = (&seat.generation.parts().policy, &on_trial.generation.parts().policy);
     let translated = |at: &usize| {

@@ -246,7 +246,8 @@ pub(crate) struct BundleSourceArgs {
     #[arg(long, value_name = "S", default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) every: u64,
     /// What is done with a new bundle before it judges every message, whatever the bundle says of that itself: steps such
-    /// as `watch:100%:15m,judge:5%:1h`, of senders and for how long, or `none`
+    /// as `watch:100%:15m,judge:5%:1h`, of senders (where there is none, of recipients, then of texts) and for how long, or
+    /// `none`
     #[arg(long, value_name = "STEPS", requires = "bundles")]
     pub(crate) steps: Option<Steps>,
     /// Name of this host in the decision log, and for bundles that come to some hosts first [default: the system's]

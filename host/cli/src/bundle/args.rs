@@ -127,7 +127,7 @@ pub(crate) struct BuildArgs {
     #[arg(long, value_name = "RINGS", value_delimiter = ',')]
     pub(crate) rings: Vec<Ring>,
     /// What a host does with it before it judges every message: steps such as `watch:100%:15m,judge:5%:1h`, of senders
-    /// and for how long
+    /// (where there is none, of recipients, then of texts) and for how long
     #[arg(long, value_name = "STEPS", value_delimiter = ',')]
     pub(crate) steps: Vec<Step>,
     /// Filter module to ship with it

@@ -212,7 +212,10 @@ impl Admission {
         known: &[&Module],
     ) -> Result<(Parts, AdmissionReport), Refusal> {
         let Some(process) = &self.process else {
-            return self.check_here(runtime, content, terms_stated, defaults, known);
+            let Compiled { pack, policy, warnings } = content.compile()?;
+            let compiled = Compiled { pack: runtime.pack(pack)?, policy, warnings };
+            let module = find_module(runtime, content, &defaults.module, known)?;
+            return self.test_compiled(runtime, content, compiled, terms_stated, &defaults.policy, module);
         };
         // A module that is new here is compiled over there first.
         let is_known = |module: &&&Module| content.part(PartKind::Module) == Some(module.wasm());
@@ -228,22 +231,7 @@ impl Admission {
         Ok((assemble(module, pack, policy.as_ref().unwrap_or(&defaults.policy))?, report))
     }
 
-    /// As [`check_content`](Admission::check_content), in this process.
-    fn check_here(
-        &self,
-        runtime: &Runtime,
-        content: &Content,
-        terms_stated: Option<u64>,
-        defaults: &Defaults,
-        known: &[&Module],
-    ) -> Result<(Parts, AdmissionReport), Refusal> {
-        let Compiled { pack, policy, warnings } = content.compile()?;
-        let compiled = Compiled { pack: runtime.pack(pack)?, policy, warnings };
-        let module = find_module(runtime, content, &defaults.module, known)?;
-        self.test_compiled(runtime, content, compiled, terms_stated, &defaults.policy, module)
-    }
-
-    /// The second half of [`check_here`](Admission::check_here), once the lists are compiled.
+    /// The second half of the checks in one process, once the lists are compiled.
     pub(crate) fn test_compiled(
         &self,
         runtime: &Runtime,

@@ -14,8 +14,8 @@ use tamis_guest::compile::PolicySource;
 use tamis_guest::{Action, Field, Message};
 use tamis_host::bundle::{
     Added, Admission, Bundle, BundleBuilder, Emergency, Expected, FollowEvent, Follower, Mode, Offer, PartKind,
-    Refusal, Rollout, SelfTest, SignedText, Snoozed, Source, Tried, Trust, TrustTaken, Updater, UpdaterConfig, Wanted,
-    publish, publish_trust, verify,
+    Refusal, Rollout, SelfTest, SignedText, Snoozed, Source, Step, Tried, Trust, TrustTaken, Updater, UpdaterConfig,
+    Wanted, publish, publish_trust, verify,
 };
 use tamis_host::log::{Log, LogClass, LogConfig, export};
 use tamis_host::{Breakers, Defaults, Filter, LoadError, Metrics, Trip};
@@ -1412,6 +1412,96 @@ fn a_bundle_watches_then_judges_some_senders_and_then_all() {
     assert_eq!((host.sequence(), host.action("a grimblewort")), (Some(11), Action::Block));
     let refusal = host.refuses(&sign(build(10, "zorkblat"), &host.lists).encode());
     assert!(matches!(refusal, Refusal::Rollback { found: 10, mark: 11 }), "{refusal}");
+}
+
+#[test]
+fn a_trial_goes_on_after_a_restart() {
+    let mut host = Host::new();
+    let steps = ["watch:100%:10m", "judge:100%:10m"].map(|step| step.parse::<Step>().expect("a step"));
+    let bundle = sign(build_in_steps(11, "grimblewort", &[], &["watch:100%:10m", "judge:100%:10m"]), &host.lists);
+    assert!(matches!(host.updater().offer(&bundle.encode()), Ok(Offer::Trying { .. })));
+    let messages = [("a", "a zorkblat"), ("b", "a grimblewort"), ("c", "hello")];
+    let watched = [(Action::Block, Some(Action::Allow)), (Action::Allow, Some(Action::Block)), (Action::Allow, None)];
+    let seen = |host: &mut Host| verdicts(&host.updater().filter().clone(), &messages);
+    assert_eq!(seen(&mut host), watched);
+    // Killed at once, it begins again; later it goes on from what was noted, and so do its counters.
+    host.restart();
+    let trying = host.updater().trying().expect("it goes on");
+    assert_eq!((trying.sequence, trying.step, trying.left_s, host.sequence()), (11, steps[0], 600, Some(10)));
+    assert_eq!(seen(&mut host), watched);
+    let breakers = Breakers::default();
+    let soon = Instant::now() + Duration::from_secs(400);
+    assert!(host.updater().go_on_with_trial(&breakers, soon).expect("it is noted").is_none());
+    host.restart();
+    assert_eq!(seen(&mut host), watched);
+    let trying = host.updater().trying().expect("it goes on");
+    assert!((190..=201).contains(&trying.left_s), "{trying:?}");
+    let soon = Instant::now() + Duration::from_secs(202);
+    let (report, tried) = host.updater().go_on_with_trial(&breakers, soon).expect("good").expect("a step is over");
+    assert_eq!((report.compared, report.changes()), (6, 4), "of before the restart, and after it");
+    assert!(matches!(tried, Tried::Next(trying) if trying.step == steps[1]), "{tried:?}");
+    host.restart();
+    assert_eq!(seen(&mut host), [Action::Allow, Action::Block, Action::Allow].map(|action| (action, None)));
+    // What is on trial counts for the next one too, and takes no part in the mark.
+    assert!(matches!(host.updater().offer(&bundle.encode()), Ok(Offer::Same)));
+    let mark = fs::read_to_string(host.state.join("mark.json")).expect("a mark");
+    assert!(mark.contains("\"sequence\":10"), "{mark}");
+
+    // Whatever the files hold, the host starts with the bundle before, and goes on or begins anew.
+    let (record, kept) = (host.state.join("trial.json"), host.state.join("trial.tamis"));
+    let good = fs::read_to_string(&record).expect("it is kept");
+    let stranger = sign(build_in_steps(11, "grimblewort", &[], &["watch:100%:10m"]), &keys());
+    let replaced = |from: &str, to: &str| good.replacen(from, to, 1);
+    let records = [
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        replaced("\"at\":1", "\"at\":2"),
+        replaced("\"at\":1", "\"at\":18446744073709551615"),
+        replaced("\"elapsed_s\":0", "\"elapsed_s\":601"),
+        replaced("\"elapsed_s\":0", "\"elapsed_s\":-1"),
+        replaced("\"judged\":0", "\"judged\":18446744073709551615"),
+        replaced("\"seconds\":600", "\"seconds\":1"),
+        replaced("{", "{\"more\":1,"),
+        replaced(&bundle.digest(), &stranger.digest()),
+    ];
+    for damaged in &records {
+        assert_ne!(damaged, &good);
+        host.running = None;
+        fs::write(&kept, bundle.encode()).expect("a writable folder");
+        fs::write(&record, damaged).expect("a writable folder");
+        assert_eq!(host.sequence(), Some(10), "{damaged}");
+        let trying = host.updater().trying();
+        assert!(trying.is_none_or(|trying| trying.step == steps[0] && trying.left_s >= 599), "{damaged}: {trying:?}");
+        assert_eq!((kept.exists(), record.exists()), (trying.is_some(), trying.is_some()), "{damaged}");
+    }
+    let bytes = bundle.encode();
+    for bundle in
+        [&bytes[..99], &bytes[..bytes.len() - 1], &stranger.encode(), &sign(build(9, "x"), &host.lists).encode()]
+    {
+        host.running = None;
+        fs::write(&kept, bundle).expect("a writable folder");
+        fs::write(&record, &good).expect("a writable folder");
+        assert_eq!((host.sequence(), host.updater().trying()), (Some(10), None));
+        assert!(!kept.exists() && !record.exists());
+    }
+    // Nor does one that was taken back, or is not above what judges.
+    let restore = |host: &mut Host| {
+        host.running = None;
+        fs::write(&kept, &bytes).expect("a writable folder");
+        fs::write(&record, &good).expect("a writable folder");
+    };
+    restore(&mut host);
+    assert_eq!(host.updater().trying().map(|trying| trying.step), Some(steps[1]), "as it was");
+    let taken_back = host.state.join("taken-back.json");
+    restore(&mut host);
+    fs::write(&taken_back, format!("[{{\"sha256\":\"{}\",\"reason\":\"bad\"}}]", bundle.digest())).expect("writable");
+    assert_eq!((host.sequence(), host.updater().trying()), (Some(10), None));
+    fs::remove_file(&taken_back).expect("it is there");
+    let newer = sign(build_now(12, "snorfle"), &host.lists).encode();
+    assert!(matches!(host.updater().offer(&newer), Ok(Offer::Swapped { .. })));
+    restore(&mut host);
+    assert_eq!((host.sequence(), host.updater().trying()), (Some(12), None));
 }
 
 #[test]

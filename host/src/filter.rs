@@ -10,7 +10,7 @@ use tamis_guest::{Action, ChannelId, Policy};
 
 use crate::instance::Instance;
 use crate::stats::{Counts, Stats};
-use crate::trial::{Trial, TrialMode};
+use crate::trial::{Seen, Trial, TrialMode};
 use crate::{FloodWatch, LoadError, Module, PackImage, Runtime, Strikes, Worker};
 
 /// How many generations' counters are kept after they stopped judging.
@@ -233,21 +233,22 @@ impl Filter {
     /// # Errors
     /// If the module does not start with that pack and policy.
     pub fn try_out(&self, parts: Parts, mode: TrialMode, share: u16) -> Result<u64, LoadError> {
-        self.try_out_with_origin(parts, None, mode, share)
+        self.try_out_from(parts, None, mode, share, Seen::default())
     }
 
-    /// As [`try_out`](Filter::try_out), of a bundle.
-    pub(crate) fn try_out_with_origin(
+    /// As [`try_out`](Filter::try_out), of a bundle, going on from what was seen before.
+    pub(crate) fn try_out_from(
         &self,
         parts: Parts,
         origin: Option<Origin>,
         mode: TrialMode,
         share: u16,
+        seen: Seen,
     ) -> Result<u64, LoadError> {
         let mut swapping = self.swapping();
         let next = self.next(&mut swapping, parts, origin)?;
         let number = next.number();
-        self.shared.trial.store(Some(Arc::new(Trial::new(Arc::new(next), mode, share))));
+        self.shared.trial.store(Some(Arc::new(Trial::new(Arc::new(next), mode, share, seen))));
         Ok(number)
     }
 
@@ -256,7 +257,7 @@ impl Filter {
     pub(crate) fn change_trial(&self, mode: TrialMode, share: u16) -> Option<u64> {
         let generation = self.trial()?.generation().clone();
         let number = generation.number();
-        self.shared.trial.store(Some(Arc::new(Trial::new(generation, mode, share))));
+        self.shared.trial.store(Some(Arc::new(Trial::new(generation, mode, share, Seen::default()))));
         Some(number)
     }
 

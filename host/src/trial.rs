@@ -39,6 +39,22 @@ pub struct Trial {
     judged: AtomicU64,
 }
 
+/// Its counters at one moment, to go on from after a restart.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Seen {
+    pairs: [[u64; ACTIONS]; ACTIONS],
+    failures: u64,
+    judged: u64,
+}
+
+impl Seen {
+    /// Whether they are few enough to be added up and counted on.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.pairs.iter().flatten().chain([&self.failures, &self.judged]).all(|&count| count < 1 << 53)
+    }
+}
+
 /// What a trial has seen.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TrialReport {
@@ -80,9 +96,16 @@ impl fmt::Display for TrialReport {
 }
 
 impl Trial {
-    pub(crate) fn new(generation: Arc<Generation>, mode: TrialMode, share: u16) -> Trial {
-        let (failures, judged) = (AtomicU64::new(0), AtomicU64::new(0));
-        Trial { generation, mode, share, pairs: Default::default(), failures, judged }
+    pub(crate) fn new(generation: Arc<Generation>, mode: TrialMode, share: u16, seen: Seen) -> Trial {
+        let Seen { pairs, failures, judged } = seen;
+        let pairs = pairs.map(|row| row.map(AtomicU64::new));
+        Trial { generation, mode, share, pairs, failures: failures.into(), judged: judged.into() }
+    }
+
+    pub(crate) fn seen(&self) -> Seen {
+        let get = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let pairs = std::array::from_fn(|live| self.pairs[live].each_ref().map(get));
+        Seen { pairs, failures: get(&self.failures), judged: get(&self.judged) }
     }
 
     /// What is on trial.
@@ -100,11 +123,10 @@ impl Trial {
     /// What it has seen so far.
     #[must_use]
     pub fn report(&self) -> TrialReport {
-        let [judged, failures] = [&self.judged, &self.failures].map(|count| count.load(Ordering::Relaxed));
+        let Seen { pairs, failures, judged } = self.seen();
         let mut report = TrialReport { mode: self.mode, judged, compared: 0, changed: Vec::new(), failures };
-        for (live, row) in Action::ALL.into_iter().zip(&self.pairs) {
+        for (live, row) in Action::ALL.into_iter().zip(pairs) {
             for (on_trial, count) in Action::ALL.into_iter().zip(row) {
-                let count = count.load(Ordering::Relaxed);
                 report.compared += count;
                 if live != on_trial && count > 0 {
                     report.changed.push((live, on_trial, count));

@@ -440,6 +440,61 @@ fn killed_at_any_point_it_starts_with_the_last_good_bundle() {
     assert!(verified.status.success(), "{}", stderr(&verified));
 }
 
+#[test]
+fn killed_at_any_point_of_a_trial_it_goes_on_with_it() {
+    const ROUNDS: u64 = 12;
+    let publisher = Publisher::new();
+    publisher.publish(1, "zorkblat");
+    let mut host = Host::start(&publisher);
+    host.judge_until("a zorkblat", true);
+    let mut found = std::collections::BTreeMap::new();
+    for round in 0..ROUNDS {
+        // One watches for a second, then judges for an hour: what is published next takes its place.
+        let (term, steps) = (word(900 + round as u32), ["--steps", "watch:100%:1s,judge:100%:1h"]);
+        let file = publisher.bundle(2 + round, &term, &steps);
+        let (mut last, start) = (on_disk(&publisher.path("state")), Instant::now());
+        run(&["bundle", "publish", &file, "--to", &publisher.path("published")]);
+        // The bundle begun, written, renamed, the record begun, written, renamed, and again a second later.
+        for _ in 0..=round {
+            while on_disk(&publisher.path("state")) == last && start.elapsed() < Duration::from_secs(3) {}
+            last = on_disk(&publisher.path("state"));
+        }
+        host.kill();
+        let hidden = publisher.path("hidden");
+        fs::rename(publisher.path("published"), &hidden).unwrap();
+        let mut alone = Host::start(&publisher);
+        // Nothing, watching or judging: all of one bundle, and never that of a trial before it took its place.
+        let verdict = alone.judge(&format!("a {term}"));
+        let state = match (verdict["matches"].as_array().unwrap().len(), verdict.get("would_be")) {
+            (1, None) => "judges",
+            (0, Some(action)) if action == "block" => "watches",
+            (0, None) => "not yet",
+            _ => panic!("round {round}: {verdict}"),
+        };
+        *found.entry(state).or_insert(0) += 1;
+        let said = fs::read_to_string(&alone.said).unwrap();
+        assert_eq!(said.contains(&format!("sequence {} is on trial", 2 + round)), state != "not yet", "{said}");
+        alone.end();
+        let verified = output(&["log", "verify", &publisher.path("log")]);
+        assert!(verified.status.success(), "round {round}: {}", stderr(&verified));
+        fs::rename(&hidden, publisher.path("published")).unwrap();
+        host = Host::start(&publisher);
+        // Few messages: of many such the breakers would make an end of the trial.
+        let start = Instant::now();
+        while host.judge(&format!("a {term}"))["matches"].as_array().unwrap().is_empty() {
+            assert!(start.elapsed() < Duration::from_secs(20), "{}", fs::read_to_string(&host.said).unwrap());
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    assert!(found.len() >= 2, "killed at few points only: {found:?}");
+    // The end of it: what judges everybody leaves nothing of a trial.
+    publisher.publish(2 + ROUNDS, "wimple");
+    host.judge_until("a wimple", true);
+    host.end();
+    let left: Vec<_> = on_disk(&publisher.path("state")).into_iter().map(|(name, ..)| name).collect();
+    assert!(!left.iter().any(|name| name.contains("trial") || name.ends_with(".part")), "{left:?}");
+}
+
 /// A made-up word for each number.
 fn word(mut number: u32) -> String {
     let mut word = String::new();

@@ -118,7 +118,7 @@ impl Follower {
         breakers: Breakers,
         on_event: impl FnMut(FollowEvent) + Send + 'static,
     ) -> Follower {
-        let work = Work {
+        let mut work = Work {
             source,
             interval,
             breakers,
@@ -133,6 +133,10 @@ impl Follower {
             asking: Arc::default(),
             watched: None,
         };
+        // One that was begun before the last restart.
+        if let Some(trying) = updater.trying() {
+            work.trying(trying);
+        }
         let (asking, updater) = (work.asking.clone(), Arc::new(Mutex::new(updater)));
         Follower { updater, work: Some(work), wake: None, notify: None, thread: None, asking }
     }
@@ -450,8 +454,8 @@ impl Work {
     }
 
     fn trying(&mut self, trying: Trying) {
-        let Trying { generation, sequence, step } = trying;
-        tracing::info!(generation, sequence, %step, "a bundle is on trial");
+        let Trying { generation, sequence, step, left_s } = trying;
+        tracing::info!(generation, sequence, %step, left_s, "a bundle is on trial");
         self.tell(FollowEvent::Trying(trying));
     }
 

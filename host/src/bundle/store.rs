@@ -9,8 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::bundle::trusted::TrustRecord;
 use crate::bundle::verify::verify_kept;
-use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Trust, Verified};
+use crate::bundle::{BUNDLE_BYTES_MAX, Bundle, Refusal, Step, Trust, Verified};
 use crate::files::{PART, lock, private_folder, rename_whole, write_beside, write_whole};
+use crate::trial::Seen;
 
 /// How many bundles are kept.
 const KEPT: usize = 3;
@@ -34,6 +35,29 @@ pub struct Mark {
 struct TakenBack {
     sha256: String,
     reason: String,
+}
+
+/// How far a bundle is on trial. The bundle is beside.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TrialRecord {
+    /// Digest of its manifest.
+    pub(crate) sha256: String,
+    /// All steps.
+    pub(crate) steps: Vec<Step>,
+    /// Which of them it is at.
+    pub(crate) at: usize,
+    /// How much of that is over; while the host does not run, no time passes.
+    pub(crate) elapsed_s: u32,
+    /// What was seen in it.
+    pub(crate) seen: Seen,
+}
+
+impl TrialRecord {
+    /// Whether it can be gone on from.
+    pub(crate) fn is_possible(&self) -> bool {
+        self.steps.get(self.at).is_some_and(|step| self.elapsed_s <= step.seconds) && self.seen.is_possible()
+    }
 }
 
 /// The folder. One process at a time.
@@ -203,6 +227,35 @@ impl Store {
         write_json(&self.folder.join("trust.json"), record)
     }
 
+    fn trial_bundle_path(&self) -> PathBuf {
+        self.folder.join("trial.tamis")
+    }
+
+    fn trial_path(&self) -> PathBuf {
+        self.folder.join("trial.json")
+    }
+
+    /// Writes how far the bundle on trial is.
+    pub(crate) fn keep_trial(&self, record: &TrialRecord) -> Result<(), Refusal> {
+        write_json(&self.trial_path(), record)
+    }
+
+    /// The bundle that was on trial, not verified, and how far; `None` if there was none.
+    pub(crate) fn trial(&self) -> Result<Option<(Bundle, TrialRecord)>, Refusal> {
+        let Some(record) = read_json::<TrialRecord>(&self.trial_path())? else { return Ok(None) };
+        let bundle = Bundle::decode(&read_limited(&self.trial_bundle_path())?)?;
+        // Another one was to take its place when the host ended.
+        Ok((bundle.digest() == record.sha256).then_some((bundle, record)))
+    }
+
+    /// The trial is over.
+    pub(crate) fn forget_trial(&self) {
+        for path in [self.trial_path(), self.trial_bundle_path()] {
+            // A record that stays is of a bundle that judges, or that is not taken any more.
+            let _ = fs::remove_file(path);
+        }
+    }
+
     /// Names of the bundles, the newest first.
     fn names(&self) -> Result<Vec<String>, Refusal> {
         self.names_ending("tamis")
@@ -236,6 +289,12 @@ impl Prepared {
         let failed = |error| Refusal::Store { path: self.path.clone(), error };
         rename_whole(&self.beside, &self.path).map_err(failed)?;
         store.prune()
+    }
+
+    /// Keeps it as the one on trial, which judges after a restart only for as long as that lasts.
+    pub(crate) fn keep_for_trial(self, store: &Store) -> Result<(), Refusal> {
+        let path = store.trial_bundle_path();
+        rename_whole(&self.beside, &path).map_err(|error| Refusal::Store { path, error })
     }
 }
 

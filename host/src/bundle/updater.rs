@@ -10,12 +10,14 @@ use std::time::{Duration, Instant, SystemTime};
 use tamis_guest::compile::BreakerLimits;
 
 use crate::bundle::manifest::check_name;
+use crate::bundle::store::TrialRecord;
 use crate::bundle::trusted::Trusted;
 use crate::bundle::verify::unix_s;
 use crate::bundle::{
     Admission, AdmissionReport, Bundle, Emergency, Expected, Mark, Refusal, Step, Store, Trust, TrustTaken, Verified,
     verify,
 };
+use crate::trial::Seen;
 use crate::{Breakers, Defaults, Filter, Origin, Parts, Runtime, TrialReport, Trip};
 
 /// What an [`Updater`] is told.
@@ -79,6 +81,8 @@ pub struct Trying {
     pub sequence: u64,
     /// What it does now, and how long.
     pub step: Step,
+    /// How much of that is left, in seconds.
+    pub left_s: u32,
 }
 
 /// What became of a step of a trial.
@@ -109,11 +113,29 @@ struct OnTrial {
     /// Without what an emergency asks for.
     parts: Parts,
     terms: usize,
-    step: Step,
+    /// All steps, and which of them it is at.
+    steps: Vec<Step>,
+    at: usize,
     ends: Instant,
-    /// The steps that follow, the last first.
-    more: Vec<Step>,
+    /// How much of the step is noted on disk, in seconds.
+    noted_s: u32,
 }
+
+impl OnTrial {
+    fn step(&self) -> Step {
+        self.steps[self.at]
+    }
+
+    fn left_s(&self, now: Instant) -> u32 {
+        let left = self.ends.saturating_duration_since(now).as_secs_f64().ceil();
+        // Of at most a step, which is thirty days.
+        (left as u32).min(self.step().seconds)
+    }
+}
+
+/// How often it is noted on disk how much of a step is over, in seconds: so much of it may be done again after a
+/// restart.
+const NOTED_EVERY_S: u32 = 10;
 
 /// An emergency that goes on.
 #[derive(Debug)]
@@ -151,8 +173,8 @@ pub struct Updater {
 }
 
 impl Updater {
-    /// Starts with the newest bundle kept on disk that still passes every check, expired or not; with
-    /// `defaults` if there is none. The second value is what was wrong with those passed over.
+    /// Starts with the newest bundle kept on disk that still passes every check, expired or not, and goes on with the
+    /// one on trial; with `defaults` if there is none. The second value is what was wrong with those passed over.
     ///
     /// # Errors
     /// If the folder cannot be used, or not even `defaults` start.
@@ -181,6 +203,7 @@ impl Updater {
                     let mut updater =
                         Updater { runtime, filter, config, store, trusted, defaults, active, emergency, on_trial };
                     passed_over.extend(updater.resume_emergency().err());
+                    passed_over.extend(updater.resume_trial().err());
                     return Ok((updater, passed_over));
                 }
                 Err(refusal) => passed_over.push(refusal),
@@ -341,16 +364,18 @@ impl Updater {
         let (parts, report) = checked?;
         tracing::debug!(ms = ms(checking), terms = report.terms, tests = report.tests, "a bundle has passed");
         self.emergency.take_if(|emergency| emergency.is_over(now));
-        let mut more = self.config.steps.as_ref().unwrap_or(&verified.manifest().rollout.steps).clone();
-        more.reverse();
+        let steps = self.steps_of(&verified);
         if self.active.is_some()
-            && let Some(step) = more.pop()
+            && let Some(&step) = steps.first()
         {
             let (terms, ends) = (report.terms, step_end(step));
-            let on_trial = OnTrial { verified, parts, terms, step, ends, more };
-            let generation = self.begin_trial(&on_trial)?;
+            let on_trial = OnTrial { verified, parts, terms, steps, at: 0, ends, noted_s: 0 };
+            let generation = self.begin_trial(&on_trial, Seen::default())?;
             self.on_trial = Some(on_trial);
-            return Ok(Offer::Trying { trying: Trying { generation, sequence, step }, report });
+            // Without a place on the disk a restart begins the trial again.
+            let kept = prepared.and_then(|prepared| prepared.keep_for_trial(&self.store));
+            self.note_trial(kept, Instant::now());
+            return Ok(Offer::Trying { trying: Trying { generation, sequence, step, left_s: step.seconds }, report });
         }
         let swapping = Instant::now();
         let parts = self.with_emergency_if_it_fits(parts, &verified);
@@ -373,17 +398,71 @@ impl Updater {
     }
 
     /// Begins the trial at its step, with what an emergency asks for if that fits.
-    fn begin_trial(&self, on_trial: &OnTrial) -> Result<u64, Refusal> {
-        let OnTrial { verified, parts, step, .. } = on_trial;
+    fn begin_trial(&self, on_trial: &OnTrial, seen: Seen) -> Result<u64, Refusal> {
+        let (OnTrial { verified, parts, .. }, step) = (on_trial, on_trial.step());
         let (parts, origin) =
             self.with_emergency_too(verified).unwrap_or_else(|| (parts.clone(), origin(verified, None)));
-        Ok(self.filter.try_out_with_origin(parts, Some(origin), step.mode, step.senders)?)
+        Ok(self.filter.try_out_from(parts, Some(origin), step.mode, step.senders, seen)?)
     }
 
     fn stop_trial(&mut self) {
         if self.on_trial.take().is_some() {
             self.filter.end_trial();
+            self.store.forget_trial();
         }
+    }
+
+    /// What is done with a bundle before it judges every message.
+    fn steps_of(&self, verified: &Verified) -> Vec<Step> {
+        self.config.steps.as_ref().unwrap_or(&verified.manifest().rollout.steps).clone()
+    }
+
+    /// Notes on disk how far the trial is, once its bundle is there.
+    fn note_trial(&mut self, kept: Result<(), Refusal>, now: Instant) {
+        let (Some(on_trial), Some(trial)) = (&mut self.on_trial, self.filter.trial()) else { return };
+        let elapsed_s = on_trial.step().seconds - on_trial.left_s(now);
+        on_trial.noted_s = elapsed_s;
+        let (sha256, steps) = (on_trial.verified.digest().to_owned(), on_trial.steps.clone());
+        let record = TrialRecord { sha256, steps, at: on_trial.at, elapsed_s, seen: trial.seen() };
+        if let Err(refusal) = kept.and_then(|()| self.store.keep_trial(&record)) {
+            tracing::warn!("how far a trial is cannot be kept: {refusal}");
+        }
+    }
+
+    /// Goes on with the trial that was kept, if it is still one.
+    fn resume_trial(&mut self) -> Result<(), Refusal> {
+        let resumed = self.try_resume_trial();
+        if self.on_trial.is_none() {
+            self.store.forget_trial();
+        }
+        resumed
+    }
+
+    fn try_resume_trial(&mut self) -> Result<(), Refusal> {
+        let Some((bundle, record)) = self.store.trial()? else { return Ok(()) };
+        let mark = self.store.mark()?;
+        let is_over = mark.as_ref().is_some_and(|mark| mark.sequence >= bundle.manifest().sequence)
+            || self.store.why_taken_back(&record.sha256)?.is_some();
+        if is_over {
+            return Ok(());
+        }
+        let (trust, name, now) = (self.trusted.sure(&self.store)?, &self.config.name, SystemTime::now());
+        let verified = verify(bundle, &Expected { trust, name, mark: mark.as_ref(), base: None, now })?;
+        let running = self.filter.generation();
+        let known = [&running.parts().module, &self.defaults.module];
+        let (parts, report) = self.config.admission.check(&self.runtime, &verified, &self.defaults, &known)?;
+        let steps = self.steps_of(&verified);
+        // Where other steps are asked for now, it begins with the first of them.
+        let goes_on = record.steps == steps && record.is_possible();
+        let (at, elapsed_s, seen) =
+            if goes_on { (record.at, record.elapsed_s, record.seen) } else { (0, 0, Seen::default()) };
+        let Some(step) = steps.get(at) else { return Ok(()) };
+        let ends = Instant::now() + Duration::from_secs((step.seconds - elapsed_s).into());
+        let on_trial = OnTrial { verified, parts, terms: report.terms, steps, at, ends, noted_s: elapsed_s };
+        self.begin_trial(&on_trial, seen)?;
+        self.on_trial = Some(on_trial);
+        self.note_trial(Ok(()), Instant::now());
+        Ok(())
     }
 
     /// What is on trial.
@@ -391,7 +470,7 @@ impl Updater {
     pub fn trying(&self) -> Option<Trying> {
         let (on_trial, trial) = (self.on_trial.as_ref()?, self.filter.trial()?);
         let (generation, sequence) = (trial.generation().number(), on_trial.verified.manifest().sequence);
-        Some(Trying { generation, sequence, step: on_trial.step })
+        Some(Trying { generation, sequence, step: on_trial.step(), left_s: on_trial.left_s(Instant::now()) })
     }
 
     /// Goes on with a trial: ends it if the bundle does badly by `breakers` beside the one that judges, and when the
@@ -409,22 +488,29 @@ impl Updater {
         let report = trial.report();
         let so_far = trial.generation().counts();
         if let Some(trip) = breakers.check(&self.filter.generation().counts(), &so_far) {
-            let digest = on_trial.verified.digest().to_owned();
+            // Noted first: a host that is killed in between does not try it again.
+            let noted = self.store.take_back(on_trial.verified.digest(), &trip.to_string());
             self.stop_trial();
-            self.store.take_back(&digest, &trip.to_string())?;
+            noted?;
             return Ok(Some((report, Tried::Failed(trip))));
         }
-        if now < on_trial.ends {
+        let left_s = on_trial.left_s(now);
+        if left_s > 0 {
+            if on_trial.step().seconds - left_s >= on_trial.noted_s + NOTED_EVERY_S {
+                self.note_trial(Ok(()), now);
+            }
             return Ok(None);
         }
         let sequence = on_trial.verified.manifest().sequence;
-        if let Some(step) = on_trial.more.pop() {
-            (on_trial.step, on_trial.ends) = (step, step_end(step));
+        if let Some(&step) = on_trial.steps.get(on_trial.at + 1) {
+            (on_trial.at, on_trial.ends) = (on_trial.at + 1, step_end(step));
             let generation = self.filter.change_trial(step.mode, step.senders).unwrap_or_default();
-            return Ok(Some((report, Tried::Next(Trying { generation, sequence, step }))));
+            self.note_trial(Ok(()), Instant::now());
+            return Ok(Some((report, Tried::Next(Trying { generation, sequence, step, left_s: step.seconds }))));
         }
         // Again later, if it fails.
-        on_trial.ends = step_end(on_trial.step);
+        on_trial.ends = step_end(on_trial.step());
+        on_trial.noted_s = 0;
         let (verified, parts, terms) = (on_trial.verified.clone(), on_trial.parts.clone(), on_trial.terms);
         self.store.keep(&verified)?;
         let parts = self.with_emergency_if_it_fits(parts, &verified);
@@ -476,10 +562,11 @@ impl Updater {
         Ok(Some(generation))
     }
 
-    /// Begins the step of a trial again, after an emergency began or ended.
+    /// Goes on with the step of a trial, after an emergency began or ended.
     fn renew_trial(&mut self) {
+        let seen = self.filter.trial().map_or_else(Seen::default, |trial| trial.seen());
         if let Some(on_trial) = &self.on_trial
-            && let Err(refusal) = self.begin_trial(on_trial)
+            && let Err(refusal) = self.begin_trial(on_trial, seen)
         {
             tracing::warn!("a trial is over, it does not start again: {refusal}");
             self.stop_trial();

@@ -274,8 +274,10 @@ impl Log {
             }
             FollowEvent::Expired { seconds } => ("expired", json!({ "seconds": seconds })),
             FollowEvent::Later { sequence, seconds } => ("later", json!({ "sequence": sequence, "seconds": seconds })),
-            FollowEvent::Trying(Trying { generation, sequence, step }) => {
-                ("trying", json!({ "generation": generation, "sequence": sequence, "step": step.to_string() }))
+            FollowEvent::Trying(Trying { generation, sequence, step, left_s }) => {
+                let step = step.to_string();
+                let what = json!({ "generation": generation, "sequence": sequence, "step": step, "left_s": left_s });
+                ("trying", what)
             }
             FollowEvent::Tried { sequence, report } => {
                 let changed = report.changed.iter().map(|(from, to, count)| json!([from.name(), to.name(), count]));

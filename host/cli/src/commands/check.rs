@@ -146,8 +146,9 @@ fn show_bundle_event(event: FollowEvent, from: &str) {
             "sequence {sequence} is for other hosts first; this one takes it in {} s",
             text::count(seconds)
         )),
-        FollowEvent::Trying(Trying { generation, sequence, step }) => {
-            text::note(&format!("sequence {sequence} is on trial as generation {generation}: {step}"));
+        FollowEvent::Trying(Trying { generation, sequence, step, left_s }) => {
+            let left = if left_s < step.seconds { format!(", {left_s} s of it left") } else { String::new() };
+            text::note(&format!("sequence {sequence} is on trial as generation {generation}: {step}{left}"));
         }
         FollowEvent::Tried { sequence, report } => text::note(&format!("trial of sequence {sequence}: {report}")),
         FollowEvent::TrialFailed { sequence, trip } => {

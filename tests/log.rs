@@ -10,9 +10,10 @@ use serde_json::Value;
 use tamis_guest::Message;
 use tamis_guest::compile::{ListSource, Taxonomy, compile};
 use tamis_host::log::{
-    Log, LogClass, LogConfig, LogError, LoggedText, QuarantinedBytes, Reference, Retention, export, purge, verify,
+    Log, LogClass, LogConfig, LogError, LoggedText, QuarantinedBytes, Reference, Retention, WithoutRoom, export, purge,
+    verify,
 };
-use tamis_host::{Filter, Parts, SideConfig, TrialMode, Worker};
+use tamis_host::{Filter, Metrics, Parts, SideConfig, TrialMode, Worker};
 use tamis_tests::{blocking_parts, list_parts, pack_of, runtime, shipped_parts, workspace};
 
 struct Folder(PathBuf);
@@ -310,6 +311,83 @@ fn fault_20_flood_of_records() {
     let chain = &verify(&folder.0).expect("the chain holds")[0];
     assert_eq!(chain.records, written);
     assert!(chain.lost <= lost, "the log says it lost {}, it lost {lost}", chain.lost);
+}
+
+/// How large files of this process may be: a limit of 0 is a disk that is full, for each of them.
+#[cfg(target_os = "linux")]
+fn limit_files(bytes: &str) {
+    let pid = std::process::id().to_string();
+    let done =
+        std::process::Command::new("prlimit").args(["--pid", &pid, &format!("--fsize={bytes}:unlimited")]).status();
+    assert!(done.expect("util-linux").success());
+}
+
+/// In a process of its own, whose limit is nobody else's.
+#[cfg(target_os = "linux")]
+#[test]
+fn without_room_at_the_start_the_filter_goes_on_and_with_room_the_log_does() {
+    const NAME: &str = "without_room_at_the_start_the_filter_goes_on_and_with_room_the_log_does";
+    if std::env::var_os("TAMIS_OWN_PROCESS").is_none() {
+        let itself = std::env::current_exe().expect("a path");
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" --exact \"$1\" --nocapture >&2"]).arg(itself).arg(NAME);
+        let output = command.env("TAMIS_OWN_PROCESS", "1").output().expect("a shell");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    const MESSAGES: u64 = 6_000;
+    let folder = Folder::new();
+    let filter = Filter::new(runtime(), blocking_parts(pack_of("zorkblat"))).expect("it starts");
+    let mut worker = filter.worker().expect("a worker");
+    let mut judged = Vec::new();
+    let message = messages()[0];
+    worker.scan(&[message], &mut judged);
+    // A folder that nothing was in before, and one that has a log already.
+    for round in [0, 1] {
+        limit_files("0");
+        let config = LogConfig { without_room: WithoutRoom::Fail, ..LogConfig::new(&folder.0) };
+        let error = Log::open(&config).expect_err("it must have room");
+        assert!(matches!(&error, LogError::File { path, .. } if *path == folder.0), "{error}");
+        let log = Log::open(&LogConfig::new(&folder.0)).expect("it waits for room");
+        let counts = log.counts();
+        for _ in 0..MESSAGES {
+            log.note(worker.generation(), &message, &judged[0]);
+            while counts.queued.load(Ordering::Relaxed) > 4_000 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+        while counts.queued.load(Ordering::Relaxed) > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let get = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed);
+        let (written, lost) = (get(&counts.written), get(&counts.lost));
+        assert!(written + lost == MESSAGES && lost > 0 && written > 1000, "{written} wait, {lost} lost");
+        let failing =
+            |value| Metrics::new(&filter, Some(counts.clone())).text().contains(&format!("tamis_log_failing {value}"));
+        assert!(counts.is_failing.load(Ordering::Relaxed) && failing(1));
+        assert!(verify(&folder.0).is_ok_and(|chains| chains[0].records == round * (written + 1)));
+
+        limit_files("unlimited");
+        let start = Instant::now();
+        while counts.is_failing.load(Ordering::Relaxed) {
+            assert!(start.elapsed() < Duration::from_secs(20), "there is room");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert!(failing(0));
+        log.note(worker.generation(), &message, &judged[0]);
+        drop(log);
+        assert_eq!((get(&counts.written), get(&counts.lost)), (written + 1, lost));
+        let chain = &verify(&folder.0).expect("the chain holds")[0];
+        assert_eq!(
+            (chain.records, chain.lost),
+            ((round + 1) * (written + 1), (round + 1) * lost),
+            "all losses are told"
+        );
+    }
+    // The key that waited is there too: one message has one hash, before and after.
+    let hashes: std::collections::BTreeSet<String> =
+        records(&folder.0).iter().map(|record| record["msg"]["hmac"].to_string()).collect();
+    assert_eq!(hashes.len(), 1);
 }
 
 #[test]

@@ -223,6 +223,8 @@ impl Collector for Source {
         if let Some(log) = &self.0.log {
             counter(&mut encoder, "log_written", "Records in the decision log", log.written.load(Ordering::Relaxed))?;
             counter(&mut encoder, "log_lost", "Records that were lost", log.lost.load(Ordering::Relaxed))?;
+            let is_failing = u64::from(log.is_failing.load(Ordering::Relaxed));
+            gauge(&mut encoder, "log_failing", "1 while the disk takes no records", is_failing)?;
             gauge(&mut encoder, "log_queue", "Records that wait to be written", log.queued.load(Ordering::Relaxed))?;
         }
         Ok(())

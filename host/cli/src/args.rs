@@ -192,6 +192,10 @@ pub(crate) struct CheckArgs {
     /// Write a decision log to this folder: what was decided by which lists, without what was said
     #[arg(long, value_name = "DIR")]
     pub(crate) log: Option<PathBuf>,
+    /// End with an error if there is no room for the decision log at the start. Without this, messages are judged, what is
+    /// lost is counted and told, and the log goes on when there is room
+    #[arg(long, requires = "log")]
+    pub(crate) require_log: bool,
     /// Count how many messages of a sender were held or blocked in the last so many minutes, and say it with each verdict
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u64).range(1..=44_640))]
     pub(crate) strikes: Option<u64>,

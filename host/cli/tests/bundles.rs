@@ -833,6 +833,7 @@ fn a_full_disk_loses_records_and_no_verdict() {
     // Room for the first lines of each file and some records, and not for all.
     let said = judge("64");
     assert!(said.contains("the decision log cannot be written"), "{said}");
+    assert!(said.contains("records of the decision log were lost"), "{said}");
     let kept = records();
     assert!((1..400).contains(&kept), "{kept} records");
     let verified = output(&["log", "verify", &log]);
@@ -842,6 +843,19 @@ fn a_full_disk_loses_records_and_no_verdict() {
     assert_eq!(records(), kept + 400);
     let verified = output(&["log", "verify", &log]);
     assert!(verified.status.success(), "{}", stderr(&verified));
+}
+
+#[cfg(unix)]
+#[test]
+fn who_must_have_the_log_gets_an_error_where_there_is_no_room_for_it() {
+    let folder = Folder::new("room");
+    let (terms, log) = (folder.write("terms.txt", "zorkblat\n"), folder.path("log"));
+    let mut command = std::process::Command::new("/bin/sh");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_tamis"), "check"]);
+    let output = command.args(["--terms", &terms, "--log", &log, "--require-log", &terms]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{}", stderr(&output));
+    assert!(stderr(&output).contains(&log), "{}", stderr(&output));
+    fails(&["check", "--require-log"], "--log");
 }
 
 #[test]

@@ -6,7 +6,8 @@
 //! * Each line holds the SHA-256 of the line before it in `prev`, across files: what was changed, or taken out
 //!   of the middle, is found by [`verify`].
 //! * Writing never holds up a scan: records go through a bounded queue, and those that find it full are counted,
-//!   in the next record's `lost` and in [`LogCounts`].
+//!   in the next record's `lost` and in [`LogCounts`]. So it is on a disk that is full, from the start or later: 1 MiB of
+//!   records waits, the rest is lost, and it goes on when there is room.
 //! * There are classes with a retention each, in files of their own: `decision`; `audit`, what happened to
 //!   bundles; `quarantine`, the messages on which a filter failed twice. `purge` says what was deleted.
 
@@ -16,7 +17,7 @@ mod segment;
 mod write;
 
 pub use check::{ChainReport, LogError, Purged, Retention, export, purge, verify};
-pub use write::{Log, LogConfig, LogCounts, LoggedText, QuarantinedBytes, Reference};
+pub use write::{Log, LogConfig, LogCounts, LoggedText, QuarantinedBytes, Reference, WithoutRoom};
 
 /// What a file of the log holds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]

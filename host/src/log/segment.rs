@@ -52,7 +52,9 @@ pub(crate) fn read_lines(path: &Path, mut line: impl FnMut(&[u8])) -> io::Result
 pub(crate) struct Segments {
     folder: PathBuf,
     class: LogClass,
-    file: File,
+    /// `None` until the disk has taken the first line.
+    file: Option<File>,
+    head: Vec<u8>,
     number: u64,
     /// Bytes of whole lines in the file.
     bytes: u64,
@@ -66,8 +68,8 @@ pub(crate) struct Segments {
 }
 
 impl Segments {
-    /// Begins a new file after those that are there. An unfinished line at the end of the last is left as it
-    /// is, and stated.
+    /// A new file after those that are there, begun by the first [`flush`](Segments::flush) for which there is room. An
+    /// unfinished line at the end of the last is left as it is, and stated.
     pub(crate) fn open(folder: &Path, class: LogClass) -> io::Result<Segments> {
         let files = files(folder, class)?;
         let number = files.last().map_or(1, |(number, _)| number + 1);
@@ -83,24 +85,10 @@ impl Segments {
             }
         }
         let last_hash = last_hash.unwrap_or_else(|| NOTHING_BEFORE.to_owned());
-        Segments::begin(folder, class, number, cut, last_hash)
+        Ok(Segments::next(folder, class, number, cut, last_hash))
     }
 
-    fn begin(folder: &Path, class: LogClass, number: u64, cut: u64, last_hash: String) -> io::Result<Segments> {
-        let path = folder.join(format!("{}-{number:08}.jsonl", class.name()));
-        let file = OpenOptions::new().append(true).create_new(true).open(&path)?;
-        let mut segments = Segments {
-            folder: folder.to_owned(),
-            class,
-            file,
-            number,
-            bytes: 0,
-            is_torn: false,
-            waiting: Vec::new(),
-            waiting_lines: 0,
-            begun: Instant::now(),
-            last_hash: last_hash.clone(),
-        };
+    fn next(folder: &Path, class: LogClass, number: u64, cut: u64, prev: String) -> Segments {
         let head = Head {
             v: RECORD_VERSION,
             kind: "head".to_owned(),
@@ -108,15 +96,42 @@ impl Segments {
             file: number,
             ts: crate::clock::rfc3339(SystemTime::now()),
             cut,
-            prev: last_hash,
+            prev,
         };
-        let begun = serde_json::to_vec(&head).map_err(Into::into).and_then(|head| segments.append(&head));
-        let begun = begun.and_then(|()| segments.flush()).and_then(|()| sync_folder(folder));
+        let mut head = serde_json::to_vec(&head).unwrap_or_default();
+        let last_hash = sha256_hex(&head);
+        head.push(b'\n');
+        Segments {
+            folder: folder.to_owned(),
+            class,
+            file: None,
+            head,
+            number,
+            bytes: 0,
+            is_torn: false,
+            waiting: Vec::new(),
+            waiting_lines: 0,
+            begun: Instant::now(),
+            last_hash,
+        }
+    }
+
+    /// Begins the file if it is not yet.
+    fn begin(&mut self) -> io::Result<()> {
+        if self.file.is_some() {
+            return Ok(());
+        }
+        let path = self.folder.join(format!("{}-{:08}.jsonl", self.class.name(), self.number));
+        let mut file = OpenOptions::new().append(true).create_new(true).open(&path)?;
+        let begun = file.write_all(&self.head).and_then(|()| sync_folder(&self.folder));
         if begun.is_err() {
             // Tried again with the same number.
             let _ = fs::remove_file(path);
+        } else {
+            self.bytes = self.head.len() as u64;
+            self.file = Some(file);
         }
-        begun.map(|()| segments)
+        begun
     }
 
     /// Appends a line, which must hold [`last_hash`](Segments::last_hash) as `prev`. After an error it is as if nobody
@@ -134,8 +149,10 @@ impl Segments {
 
     /// Hands what was appended to the system. What it does not take waits, and no half line stays behind.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.begin()?;
+        let Some(file) = &mut self.file else { return Ok(()) };
         if self.is_torn {
-            self.file.set_len(self.bytes)?;
+            file.set_len(self.bytes)?;
             self.is_torn = false;
         }
         let mut from = 0;
@@ -145,7 +162,7 @@ impl Segments {
             let least = (from + WRITE_BYTES).min(self.waiting.len()) - 1;
             let rest = self.waiting[least..].iter().position(|&byte| byte == b'\n').unwrap_or_default();
             let lines = &self.waiting[from..=least + rest];
-            written = self.file.write_all(lines);
+            written = file.write_all(lines);
             if written.is_ok() {
                 from += lines.len();
                 self.bytes += lines.len() as u64;
@@ -154,7 +171,7 @@ impl Segments {
         }
         self.waiting.drain(..from);
         if written.is_err() {
-            self.is_torn = self.file.set_len(self.bytes).is_err();
+            self.is_torn = file.set_len(self.bytes).is_err();
         }
         written
     }
@@ -162,7 +179,7 @@ impl Segments {
     /// Waits until it is on the disk.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.file.sync_data()
+        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 
     /// Begins the next file if this one is large or old.
@@ -171,8 +188,7 @@ impl Segments {
             return Ok(());
         }
         self.sync()?;
-        let next = Segments::begin(&self.folder, self.class, self.number + 1, 0, self.last_hash.clone())?;
-        *self = next;
-        Ok(())
+        *self = Segments::next(&self.folder, self.class, self.number + 1, 0, self.last_hash.clone());
+        self.flush()
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
@@ -24,6 +24,8 @@ use crate::{Generation, Judged, ScanFailure};
 
 /// How often what was written is brought to the disk.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
+/// How often it is told that the disk takes nothing.
+const FAILURE_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Most records between two flushes to the system.
 const FLUSH_EVERY: usize = 1024;
 const KEY_BYTES: usize = 32;
@@ -46,6 +48,15 @@ pub enum QuarantinedBytes {
     Nothing,
     /// So many bytes of it. Whoever turns this on must keep the log as they keep messages.
     UpTo(usize),
+}
+
+/// What follows if there is no room for the log when it is opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WithoutRoom {
+    /// It is open, tries again every second, and counts what is lost until then. The filter does not wait for it.
+    GoOn,
+    /// An error: nothing is to be decided without a record.
+    Fail,
 }
 
 /// What only the caller knows of a message.
@@ -78,6 +89,8 @@ pub struct LogConfig {
     pub file_bytes_max: u64,
     /// Age at which a file is ended. Default one day.
     pub file_age_max: Duration,
+    /// What follows if there is no room when it is opened: a disk that is full or can only be read. Default: it goes on.
+    pub without_room: WithoutRoom,
 }
 
 impl LogConfig {
@@ -94,6 +107,7 @@ impl LogConfig {
             queue_max: 8192,
             file_bytes_max: 64 << 20,
             file_age_max: Duration::from_secs(24 * 3600),
+            without_room: WithoutRoom::GoOn,
         }
     }
 }
@@ -107,6 +121,8 @@ pub struct LogCounts {
     pub lost: Arc<AtomicU64>,
     /// Records that wait.
     pub queued: Arc<AtomicU64>,
+    /// Whether the disk takes nothing now.
+    pub is_failing: Arc<AtomicBool>,
 }
 
 /// The log. Share it between threads; what was noted is written before it is dropped.
@@ -119,8 +135,6 @@ pub struct Log {
     config: LogConfig,
     clean: AtomicU64,
     ids: Ids,
-    /// Held as long as the log is open.
-    _lock: File,
 }
 
 #[derive(Debug)]
@@ -134,6 +148,8 @@ enum Item {
 struct Key {
     month: u32,
     bytes: [u8; KEY_BYTES],
+    /// Whether it is on the disk.
+    is_kept: bool,
 }
 
 impl std::fmt::Debug for Key {
@@ -146,29 +162,51 @@ impl Log {
     /// Opens the log and begins new files.
     ///
     /// # Errors
-    /// If the folder cannot be written, or another process writes to it.
+    /// If the folder cannot be used, or another process writes to it; if there is no room for it, only where
+    /// [`LogConfig::without_room`] says so.
     pub fn open(config: &LogConfig) -> Result<Log, LogError> {
         let failed = |error| LogError::File { path: config.folder.clone(), error };
-        private_folder(&config.folder).map_err(failed)?;
-        let lock = lock(&config.folder).map_err(failed)?.ok_or_else(|| LogError::InUse(config.folder.clone()))?;
-        let key = Arc::new(ArcSwap::from_pointee(read_key(&config.folder, SystemTime::now()).map_err(failed)?));
-        let counts = LogCounts::default();
+        let now = SystemTime::now();
+        let goes_on = |error: &LogError| {
+            matches!(error, LogError::File { error, .. } if is_no_room(error))
+                && config.without_room == WithoutRoom::GoOn
+        };
+        let (files, key, mut problem) = match Files::open(config).and_then(|mut files| {
+            let key = read_key(&config.folder, now).map_err(failed)?;
+            let begun = files.of_all(Segments::flush).map_err(failed);
+            Ok((files, key, begun.err()))
+        }) {
+            Ok((files, Some(key), problem)) => (Some(files), key, problem),
+            Ok((files, None, problem)) => {
+                let mut key = Key::new(now).map_err(failed)?;
+                let kept = key.keep(&config.folder).map_err(failed);
+                (Some(files), key, problem.or(kept.err()))
+            }
+            Err(error) if goes_on(&error) => (None, Key::new(now).map_err(failed)?, Some(error)),
+            Err(error) => return Err(error),
+        };
+        if let Some(error) = problem.take_if(|error| !goes_on(error)) {
+            return Err(error);
+        }
+        let (key, counts) = (Arc::new(ArcSwap::from_pointee(key)), LogCounts::default());
         let (sender, items) = mpsc::sync_channel(config.queue_max);
-        let writer = Writer {
-            decisions: Segments::open(&config.folder, LogClass::Decision).map_err(failed)?,
-            audit: Segments::open(&config.folder, LogClass::Audit).map_err(failed)?,
-            quarantine: None,
+        let mut writer = Writer {
+            files,
             quarantined: (0, 0),
             config: config.clone(),
             counts: counts.clone(),
             key: key.clone(),
             lost_told: 0,
+            failure_told: None,
         };
+        if let Some(error) = problem {
+            writer.failed(&error);
+        }
         let thread = thread::Builder::new().name("tamis-log".to_owned()).spawn(move || writer.run(&items));
         let thread = Some(thread.map_err(failed)?);
         let clean = AtomicU64::new(0);
         let ids = Ids::new().map_err(failed)?;
-        Ok(Log { sender: Some(sender), thread, counts, key, config: config.clone(), clean, ids, _lock: lock })
+        Ok(Log { sender: Some(sender), thread, counts, key, config: config.clone(), clean, ids })
     }
 
     /// How it is doing.
@@ -377,35 +415,85 @@ impl Key {
     }
 }
 
-/// The key of the month, made if there is none yet.
-fn read_key(folder: &Path, now: SystemTime) -> io::Result<Key> {
+/// The key of the month; `None` if there is none yet.
+fn read_key(folder: &Path, now: SystemTime) -> io::Result<Option<Key>> {
     let month = crate::clock::month(now);
-    let path = folder.join(format!("key-{month}"));
-    let mut bytes = [0; KEY_BYTES];
+    let path = key_path(folder, month);
     match fs::read(&path) {
         Ok(read) => {
-            bytes = read.try_into().map_err(|_| io::Error::other(format!("{}: not a key", path.display())))?;
+            let bytes = read.try_into().map_err(|_| io::Error::other(format!("{}: not a key", path.display())))?;
+            Ok(Some(Key { month, bytes, is_kept: true }))
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            getrandom::fill(&mut bytes).map_err(io::Error::other)?;
-            write_whole(&path, &bytes)?;
-        }
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
-    Ok(Key { month, bytes })
 }
 
-struct Writer {
+fn key_path(folder: &Path, month: u32) -> PathBuf {
+    folder.join(format!("key-{month}"))
+}
+
+impl Key {
+    fn new(now: SystemTime) -> io::Result<Key> {
+        let mut bytes = [0; KEY_BYTES];
+        getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(Key { month: crate::clock::month(now), bytes, is_kept: false })
+    }
+
+    fn keep(&mut self, folder: &Path) -> io::Result<()> {
+        write_whole(&key_path(folder, self.month), &self.bytes)?;
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+/// Whether it may be better later, and no mistake of whoever named the folder.
+fn is_no_room(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | ReadOnlyFilesystem | FileTooLarge)
+}
+
+/// What is open of a folder.
+struct Files {
     decisions: Segments,
     audit: Segments,
     /// Begun when there is something to put into it.
     quarantine: Option<Segments>,
+    /// Held as long as the log is open.
+    _lock: File,
+}
+
+impl Files {
+    fn open(config: &LogConfig) -> Result<Files, LogError> {
+        let failed = |error| LogError::File { path: config.folder.clone(), error };
+        private_folder(&config.folder).map_err(failed)?;
+        let lock = lock(&config.folder).map_err(failed)?.ok_or_else(|| LogError::InUse(config.folder.clone()))?;
+        let open = |class| Segments::open(&config.folder, class).map_err(failed);
+        let (decisions, audit) = (open(LogClass::Decision)?, open(LogClass::Audit)?);
+        Ok(Files { decisions, audit, quarantine: None, _lock: lock })
+    }
+
+    fn all(&mut self) -> impl Iterator<Item = &mut Segments> {
+        [&mut self.decisions, &mut self.audit].into_iter().chain(&mut self.quarantine)
+    }
+
+    /// Does it with every class; the first error of all.
+    fn of_all(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
+        self.all().map(work).fold(Ok(()), Result::and)
+    }
+}
+
+struct Writer {
+    /// `None` until there is room for the folder.
+    files: Option<Files>,
     /// Day, and how many messages were put in quarantine on it.
     quarantined: (u64, u64),
     config: LogConfig,
     counts: LogCounts,
     key: Arc<ArcSwap<Key>>,
     lost_told: u64,
+    /// When it was last told that the disk takes nothing.
+    failure_told: Option<Instant>,
 }
 
 impl Writer {
@@ -431,33 +519,52 @@ impl Writer {
         let synced = self.of_all(Segments::sync);
         self.report(synced);
         // What the disk did not take to the end.
-        let all = [&self.decisions, &self.audit].into_iter().chain(&self.quarantine);
-        let waiting = all.map(|segments| segments.waiting_lines).sum();
+        let waiting = self.files.iter_mut().flat_map(Files::all).map(|segments| segments.waiting_lines).sum();
         self.counts.written.fetch_sub(waiting, Ordering::Relaxed);
         self.counts.lost.fetch_add(waiting, Ordering::Relaxed);
     }
 
-    /// Does it with every class; the first error of all.
     fn of_all(&mut self, work: impl Fn(&mut Segments) -> io::Result<()>) -> io::Result<()> {
-        let all = [&mut self.decisions, &mut self.audit].into_iter().chain(&mut self.quarantine);
-        all.map(work).fold(Ok(()), Result::and)
+        self.files.as_mut().map_or(Ok(()), |files| files.of_all(work))
     }
 
     /// Brings everything to the disk, begins new files and the key of a new month.
     fn keep_up(&mut self) {
+        if self.files.is_none() {
+            match Files::open(&self.config) {
+                Ok(files) => self.files = Some(files),
+                Err(error) => return self.failed(&error),
+            }
+        }
         let (bytes_max, age_max) = (self.config.file_bytes_max, self.config.file_age_max);
+        let key = self.keep_key();
         let kept = self.of_all(|segments| {
             segments.sync()?;
             segments.rotate(bytes_max, age_max)
         });
-        self.report(kept);
-        let now = SystemTime::now();
-        if self.key.load().month != crate::clock::month(now) {
-            match read_key(&self.config.folder, now) {
-                Ok(key) => self.key.store(Arc::new(key)),
-                Err(error) => self.report(Err(error)),
-            }
+        self.report(key.and(kept));
+    }
+
+    /// The key of this month, on the disk.
+    fn keep_key(&self) -> io::Result<()> {
+        let (now, key) = (SystemTime::now(), self.key.load());
+        if key.is_kept && key.month == crate::clock::month(now) {
+            return Ok(());
         }
+        let next = match read_key(&self.config.folder, now)? {
+            Some(key) => key,
+            None => {
+                let mut next = Key::new(now)?;
+                if next.month == key.month {
+                    // What was hashed with it waits to be written.
+                    next.bytes = key.bytes;
+                }
+                next.keep(&self.config.folder)?;
+                next
+            }
+        };
+        self.key.store(Arc::new(next));
+        Ok(())
     }
 
     fn write(&mut self, item: &Item) {
@@ -465,10 +572,14 @@ impl Writer {
         let lost_before = self.counts.lost.load(Ordering::Relaxed);
         let lost = lost_before - self.lost_told;
         let host = &self.config.host;
+        let Some(Files { decisions, audit, quarantine, .. }) = &mut self.files else {
+            self.counts.lost.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
         let written = match item {
             Item::Decision(noted) => {
-                let line = noted.line(host, lost, &self.decisions.last_hash);
-                self.decisions.append(&line)
+                let line = noted.line(host, lost, &decisions.last_hash);
+                decisions.append(&line)
             }
             Item::Poison(noted) => {
                 let day =
@@ -481,7 +592,7 @@ impl Writer {
                     return;
                 }
                 self.quarantined.1 += 1;
-                let open = match &mut self.quarantine {
+                let open = match quarantine {
                     Some(segments) => Ok(segments),
                     none => Segments::open(&self.config.folder, LogClass::Quarantine).map(|new| none.insert(new)),
                 };
@@ -496,10 +607,10 @@ impl Writer {
                     what,
                     lost,
                     retention: "audit",
-                    prev: &self.audit.last_hash,
+                    prev: &audit.last_hash,
                 };
                 let line = serde_json::to_vec(&event).unwrap_or_default();
-                self.audit.append(&line)
+                audit.append(&line)
             }
         };
         match written {
@@ -514,9 +625,27 @@ impl Writer {
         }
     }
 
-    fn report(&self, result: io::Result<()>) {
-        if let Err(error) = result {
-            tracing::error!("the decision log cannot be written: {error}");
+    fn report(&mut self, result: io::Result<()>) {
+        match result {
+            Err(error) => self.failed(&error),
+            Ok(()) if self.failure_told.is_some() && self.files.is_some() => {
+                self.failure_told = None;
+                self.counts.is_failing.store(false, Ordering::Relaxed);
+                let lost = self.counts.lost.load(Ordering::Relaxed);
+                tracing::warn!(lost, "the decision log is written again");
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// Told at once, and then every minute for as long as it lasts.
+    fn failed(&mut self, error: &dyn std::fmt::Display) {
+        self.counts.is_failing.store(true, Ordering::Relaxed);
+        if self.failure_told.is_none_or(|told| told.elapsed() >= FAILURE_TOLD_EVERY) {
+            self.failure_told = Some(Instant::now());
+            tracing::error!(
+                "the decision log cannot be written, the filter goes on; records beyond 1 MiB are lost and counted: {error}"
+            );
         }
     }
 }

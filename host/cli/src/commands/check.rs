@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
@@ -11,7 +12,7 @@ use serde_json::Value;
 use tamis_guest::wire::BATCH_MESSAGES_MAX;
 use tamis_guest::{Action, ChannelId, Field};
 use tamis_host::bundle::{FollowEvent, Follower, Source, Trust, TrustTaken, Trying, Updater, UpdaterConfig};
-use tamis_host::log::{Log, LogConfig, Reference};
+use tamis_host::log::{Log, LogConfig, Reference, WithoutRoom};
 use tamis_host::{
     Breakers, Filter, Generation, Judged, Metrics, Parts, Runtime, RuntimeConfig, SideVerdict, Strikes, WatchEvent,
     Watcher, Worker,
@@ -31,9 +32,26 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     trace::begin(&args.trace)?;
     let inputs = input::open(&args.files)?;
     let host = args.bundles.host.clone().unwrap_or_else(defaults::host_name);
-    let open = |folder| Log::open(&LogConfig { host: host.clone(), ..LogConfig::new(folder) });
+    let without_room = if args.require_log { WithoutRoom::Fail } else { WithoutRoom::GoOn };
+    let open = |folder| Log::open(&LogConfig { host: host.clone(), without_room, ..LogConfig::new(folder) });
     let log = args.log.as_deref().map(open).transpose()?.map(Arc::new);
-    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, &host, log.as_ref())).transpose()?;
+    let counts = log.as_ref().map(|log| log.counts());
+    let outcome = run_logged(args, inputs, &host, log);
+    // Written to the end by now.
+    let lost = counts.map_or(0, |counts| counts.lost.load(Ordering::Relaxed));
+    if lost > 0 {
+        text::note(&format!("{} records of the decision log were lost", text::count(lost)));
+    }
+    outcome
+}
+
+fn run_logged(
+    args: &CheckArgs,
+    inputs: Vec<input::Input>,
+    host: &str,
+    log: Option<Arc<Log>>,
+) -> anyhow::Result<Outcome> {
+    let follower = args.bundles.bundles.as_ref().map(|from| follow(args, from, host, log.as_ref())).transpose()?;
     if let Some(follower) = follower {
         let filter = follower.updater().filter().clone();
         count_strikes(args, &filter);

@@ -182,6 +182,9 @@ impl Collector for Source {
                 "Until when it should be replaced, since 1970",
                 origin.expires,
             )?;
+            if let Some(sequence) = origin.emergency {
+                gauge(&mut encoder, "emergency_sequence", "Sequence of the emergency file that holds", sequence)?;
+            }
         }
         let trust_version = self.0.trust_version.load(Ordering::Relaxed);
         if trust_version > 0 {

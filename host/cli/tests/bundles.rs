@@ -162,6 +162,9 @@ fn from_keys_to_verdicts() {
     let shown = run(&["bundle", "inspect", &file, "--manifest", &publisher.path("manifest.json")]);
     assert!(shown.contains("\"sequence\": 1") && shown.contains("the first"), "{shown}");
     assert!(fs::read_to_string(publisher.path("manifest.json")).unwrap().starts_with("{\"tamis_bundle\":1,"));
+    assert!(
+        fs::read_to_string(publisher.path("manifest.json.minisig")).unwrap().contains("tamis bundle prod sequence 1")
+    );
     let trust = publisher.path("trust.toml");
     assert!(run(&["bundle", "verify", &file, "--trust", &trust]).contains("good: `prod` sequence 1, 1 terms"));
     run(&["bundle", "publish", &file, "--to", &publisher.path("published")]);
@@ -833,7 +836,7 @@ fn a_full_disk_loses_records_and_no_verdict() {
     // Room for the first lines of each file and some records, and not for all.
     let said = judge("64");
     assert!(said.contains("the decision log cannot be written"), "{said}");
-    assert!(said.contains("records of the decision log were lost"), "{said}");
+    assert!(said.contains("records were lost that the decision log had no room for"), "{said}");
     let kept = records();
     assert!((1..400).contains(&kept), "{kept} records");
     let verified = output(&["log", "verify", &log]);

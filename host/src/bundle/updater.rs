@@ -372,7 +372,7 @@ impl Updater {
             let on_trial = OnTrial { verified, parts, terms, steps, at: 0, ends, noted_s: 0 };
             let generation = self.begin_trial(&on_trial, Seen::default())?;
             self.on_trial = Some(on_trial);
-            // Without a place on the disk a restart begins the trial again.
+            // Without room on the disk a restart begins the trial again.
             let kept = prepared.and_then(|prepared| prepared.keep_for_trial(&self.store));
             self.note_trial(kept, Instant::now());
             return Ok(Offer::Trying { trying: Trying { generation, sequence, step, left_s: step.seconds }, report });
@@ -420,7 +420,7 @@ impl Updater {
     /// Notes on disk how far the trial is, once its bundle is there.
     fn note_trial(&mut self, kept: Result<(), Refusal>, now: Instant) {
         let (Some(on_trial), Some(trial)) = (&mut self.on_trial, self.filter.trial()) else { return };
-        let elapsed_s = on_trial.step().seconds - on_trial.left_s(now);
+        let elapsed_s = (on_trial.step().seconds - on_trial.left_s(now)).max(on_trial.noted_s);
         on_trial.noted_s = elapsed_s;
         let (sha256, steps) = (on_trial.verified.digest().to_owned(), on_trial.steps.clone());
         let record = TrialRecord { sha256, steps, at: on_trial.at, elapsed_s, seen: trial.seen() };
@@ -503,7 +503,7 @@ impl Updater {
         }
         let sequence = on_trial.verified.manifest().sequence;
         if let Some(&step) = on_trial.steps.get(on_trial.at + 1) {
-            (on_trial.at, on_trial.ends) = (on_trial.at + 1, step_end(step));
+            (on_trial.at, on_trial.ends, on_trial.noted_s) = (on_trial.at + 1, step_end(step), 0);
             let generation = self.filter.change_trial(step.mode, step.senders).unwrap_or_default();
             self.note_trial(Ok(()), Instant::now());
             return Ok(Some((report, Tried::Next(Trying { generation, sequence, step, left_s: step.seconds }))));
@@ -640,6 +640,13 @@ impl Updater {
 /// What is on trial and what judges, the newest first.
 fn known<'a>(on_trial: &'a Option<OnTrial>, active: &'a Option<Verified>) -> impl Iterator<Item = &'a Verified> {
     on_trial.iter().map(|on_trial| &on_trial.verified).chain(active)
+}
+
+impl Drop for Updater {
+    /// Notes how far a trial is, so that a host that ends in order does nothing of it again.
+    fn drop(&mut self) {
+        self.note_trial(Ok(()), Instant::now());
+    }
 }
 
 fn step_end(step: Step) -> Instant {

@@ -644,7 +644,7 @@ impl Writer {
         if self.failure_told.is_none_or(|told| told.elapsed() >= FAILURE_TOLD_EVERY) {
             self.failure_told = Some(Instant::now());
             tracing::error!(
-                "the decision log cannot be written, the filter goes on; records beyond 1 MiB are lost and counted: {error}"
+                "the decision log cannot be written, the filter goes on; what finds no room is lost and counted: {error}"
             );
         }
     }

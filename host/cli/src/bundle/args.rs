@@ -172,7 +172,8 @@ pub(crate) struct InspectArgs {
     /// The bundle
     #[arg(value_name = "BUNDLE")]
     pub(crate) bundle: PathBuf,
-    /// Also write the bytes that are signed to this file, to check or sign them with minisign
+    /// Also write the bytes that are signed to this file, and beside it the signatures, FILE.minisig, FILE.2.minisig and
+    /// so on: `minisign -Vm FILE -p KEY.pub` checks the first
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<PathBuf>,
 }

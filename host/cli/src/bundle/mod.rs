@@ -107,7 +107,11 @@ fn sign(args: &SignArgs) -> anyhow::Result<()> {
     let signature = minisign::sign(None, &key, bundle.manifest_bytes(), Some(&comment), None)?;
     bundle.add_signature(signature.into_string());
     write_bundle(&args.bundle, &bundle)?;
-    note(&format!("{}: {} signatures", args.bundle.display(), bundle.signatures().len()));
+    let signatures = match bundle.signatures().len() {
+        1 => "1 signature".to_owned(),
+        several => format!("{several} signatures"),
+    };
+    note(&format!("{}: {signatures}", args.bundle.display()));
     Ok(())
 }
 
@@ -150,6 +154,11 @@ fn inspect(args: &InspectArgs) -> anyhow::Result<()> {
     let bundle = read_bundle(&args.bundle)?;
     if let Some(path) = &args.manifest {
         fs::write(path, bundle.manifest_bytes()).with_context(|| format!("cannot write {}", path.display()))?;
+        for (number, signature) in (1..).zip(bundle.signatures()) {
+            let end = if number == 1 { "minisig".to_owned() } else { format!("{number}.minisig") };
+            let beside = format!("{}.{end}", path.display());
+            fs::write(&beside, signature).with_context(|| format!("cannot write {beside}"))?;
+        }
     }
     let mut out = io::stdout();
     writeln!(out, "{}", serde_json::to_string_pretty(bundle.manifest())?)?;

@@ -40,7 +40,8 @@ pub(crate) fn run(args: &CheckArgs) -> anyhow::Result<Outcome> {
     // Written to the end by now.
     let lost = counts.map_or(0, |counts| counts.lost.load(Ordering::Relaxed));
     if lost > 0 {
-        text::note(&format!("{} records of the decision log were lost", text::count(lost)));
+        let records = if lost == 1 { "record was" } else { "records were" };
+        text::note(&format!("{} {records} lost that the decision log had no room for", text::count(lost)));
     }
     outcome
 }

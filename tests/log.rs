@@ -311,6 +311,20 @@ fn fault_20_flood_of_records() {
     let chain = &verify(&folder.0).expect("the chain holds")[0];
     assert_eq!(chain.records, written);
     assert!(chain.lost <= lost, "the log says it lost {}, it lost {lost}", chain.lost);
+    // Nor do metrics grow: with the generations, or with what messages hold.
+    let filter = Filter::new(runtime(), blocking_parts(pack_of("zorkblat"))).expect("it starts");
+    let mut worker = filter.worker().expect("a worker");
+    let lines_after = |worker: &mut Worker, rounds: u32| {
+        for round in 0..rounds {
+            filter.swap(blocking_parts(pack_of("zorkblat"))).expect("it starts");
+            let (text, sender) = (format!("a zorkblat {round}"), format!("+86 1{round:010}"));
+            let message = Message { sender: sender.as_bytes(), ..Message::body(&text) };
+            worker.scan(&[message], &mut Vec::new());
+        }
+        Metrics::new(&filter, None).text().lines().count()
+    };
+    let few = lines_after(&mut worker, 10);
+    assert_eq!(lines_after(&mut worker, 40), few);
 }
 
 /// How large files of this process may be: a limit of 0 is a disk that is full, for each of them.

@@ -237,7 +237,7 @@ pub(crate) struct BundleSourceArgs {
     #[arg(long, value_name = "DIR|URL", requires_all = ["trust", "state"],
         conflicts_with_all = ["lists", "terms", "policy", "module", "watch"])]
     pub(crate) bundles: Option<String>,
-    /// Which keys may sign what
+    /// Which keys may sign what. Read again when it changes; signed later versions come from where the bundles do
     #[arg(long, value_name = "FILE", requires = "bundles")]
     pub(crate) trust: Option<PathBuf>,
     /// Folder of this host for the last good bundles

@@ -698,19 +698,19 @@ fn keys_are_changed_while_the_host_runs() {
     // The publisher's copy; that of the host stays as it was.
     let (trust, published, old, new) =
         (path("first.toml"), path("published"), path("old.minisig"), path("new.minisig"));
-    run(&[
-        "bundle",
-        "rotate-trust",
-        &next,
-        "--trust",
-        &trust,
-        "--signature",
-        &old,
-        "--signature",
-        &new,
-        "--to",
-        &published,
-    ]);
+    let rotate = |trust: &str, to: &str| {
+        let args =
+            ["bundle", "rotate-trust", &next, "--trust", trust, "--signature", &old, "--signature", &new, "--to", to];
+        let output = output(&args);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stderr(&output).contains("those that start do not take it")
+    };
+    // Elsewhere, where the newest is signed by the old key only, that is said.
+    fs::create_dir(path("side")).unwrap();
+    fs::copy(path("1.tamis"), path("side/prod.tamis")).unwrap();
+    fs::copy(&trust, path("side.toml")).unwrap();
+    assert!(rotate(&path("side.toml"), &path("side")));
+    assert!(!rotate(&trust, &published));
     let said = |part: &str, host: &Host| {
         let start = Instant::now();
         while !fs::read_to_string(&host.said).unwrap().contains(part) {
@@ -766,6 +766,10 @@ fn a_bundle_on_trial_tells_what_would_change_before_it_acts() {
         thread::sleep(Duration::from_millis(100));
     }
     assert_eq!(host.judge("a zorkblat")["matches"], serde_json::json!([]));
+    while !fs::read_to_string(&host.said).unwrap().contains("judges from here on: sequence 2") {
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", fs::read_to_string(&host.said).unwrap());
+        thread::sleep(Duration::from_millis(100));
+    }
     let said = fs::read_to_string(&host.said).unwrap();
     for part in ["sequence 2 is on trial as generation ", ": watch:100%:3s", "would change: ", ": judge:100%:1s"] {
         assert!(said.contains(part), "no `{part}` in {said}");

@@ -19,8 +19,11 @@
 //! The order of checks is fixed (`DESIGN.md` §5), each with a [`Refusal`] of its own, and whatever fails
 //! leaves the running generation as it is: frame, signatures by role, name, clock, sequence, boundary
 //! version, bounded unpacking, digests, compiling, self-test in a fresh sandbox. If it is to be tried out, by its own
-//! [`Rollout`] or because the host was told, it watches live messages or judges some senders' next. Only then is the
-//! bundle kept on disk and swapped in, and only after that the high-water mark moves.
+//! [`Rollout`] or because the host was told, it watches live messages or judges some senders' next, and after a restart
+//! goes on with that. Only then is the bundle kept among those that a host starts with and swapped in, and only after
+//! that the high-water mark moves.
+//!
+//! The trust file is replaced while a host runs, by one that follows it; see [`Updater::offer_trust`].
 //!
 //! There is no unsigned bundle: without a [`Trust`] with keys nothing here loads anything.
 

@@ -47,8 +47,8 @@ impl Trusted {
     /// why nothing new can be taken, if so.
     pub(crate) fn open(own: Trust, file: Option<PathBuf>, store: &Store) -> (Trusted, Option<Refusal>) {
         let holds = own.clone();
+        // It may have changed since it was read.
         let mut trusted = Trusted { seen: None, file, own, holds, is_sure: false };
-        trusted.seen = trusted.modified();
         let refusal = trusted.make_sure(store).err();
         (trusted, refusal)
     }

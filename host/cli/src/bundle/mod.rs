@@ -262,14 +262,31 @@ fn rotate_trust(args: &RotateTrustArgs) -> anyhow::Result<()> {
     let now = read_trust(&args.trust)?;
     let signatures = args.signature.iter().map(|path| read_text(path)).collect::<anyhow::Result<Vec<_>>>()?;
     let next = SignedText { signed: read_text(&args.next)?, signatures };
-    let version = now.rotate(&next)?.version();
+    let trust = now.rotate(&next)?;
+    let version = trust.version();
     if let Some(folder) = &args.to {
+        warn_of_unsigned(&folder.join(format!("{}.tamis", args.name)), &trust, &args.name);
         publish_trust(&next, &now, &args.name, folder)?;
         note(&format!("{}: trust file version {version} for hosts that follow", folder.display()));
     }
     write(&args.trust, next.signed.as_bytes())?;
     note(&format!("{}: version {} is now {version}", args.trust.display(), now.version()));
     Ok(())
+}
+
+/// Hosts that start take a bundle only if keys that hold then signed it.
+fn warn_of_unsigned(published: &Path, trust: &Trust, name: &str) {
+    let expected = Expected { trust, name, mark: None, base: None, now: SystemTime::now() };
+    let checked = read_bundle(published).and_then(|bundle| Ok(verify(bundle, &expected)?));
+    if published.is_file()
+        && let Err(error) = checked
+    {
+        note(&format!(
+            "{}: by the new trust file: {error:#}; hosts that run go on with it, and those that start do not take it: \
+             publish one that is signed by its keys",
+            published.display()
+        ));
+    }
 }
 
 fn read_trust(path: &Path) -> anyhow::Result<Trust> {

@@ -855,6 +855,49 @@ fn an_address_is_asked_for_what_changed() {
 }
 
 #[test]
+fn new_keys_come_by_address_too_and_a_server_out_of_reach_is_asked_for_the_bundle_alone() {
+    let mut host = Host::new();
+    let new = keys();
+    let trust = signed_trust(2, &new, &[&host.lists, &new]).encode();
+    let bundle = sign(build_now(11, "grimblewort"), &new).encode();
+    let (asked, is_down) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
+    let (count, down) = (asked.clone(), is_down.clone());
+    let address = serve(move |request| {
+        let is_trust = request.contains("/prod.trust-");
+        count.fetch_add(u32::from(is_trust), Ordering::Relaxed);
+        if down.load(Ordering::Relaxed) {
+            response("503 Busy", "0", b"")
+        } else if request.contains("/prod.trust-2.json ") {
+            response("200 OK", "1", &trust)
+        } else if request.contains("/prod.tamis ") {
+            response("200 OK", "7", if request.starts_with("HEAD") { b"" } else { &bundle })
+        } else {
+            response("404 Not Found", "0", b"")
+        }
+    });
+    let (mut follower, told) = follow(&mut host, Source::parse(&address).expect("an address"));
+    follower.look();
+    let events = [told.try_recv().expect("it is told"), told.try_recv().expect("it is told")];
+    assert!(
+        matches!(
+            events,
+            [FollowEvent::Trusted(TrustTaken { version: 2, .. }), FollowEvent::Swapped { sequence: 11, .. }]
+        ),
+        "{events:?}"
+    );
+    let look = |follower: &mut Follower| {
+        let before = asked.load(Ordering::Relaxed);
+        follower.look();
+        asked.load(Ordering::Relaxed) - before
+    };
+    assert_eq!(look(&mut follower), 1, "for version 3");
+    is_down.store(true, Ordering::Relaxed);
+    assert_eq!([look(&mut follower), look(&mut follower)], [1, 0]);
+    is_down.store(false, Ordering::Relaxed);
+    assert_eq!([look(&mut follower), look(&mut follower)], [0, 1]);
+}
+
+#[test]
 fn a_folder_is_followed_by_changes() {
     let mut host = Host::new();
     let folder = host.state.with_extension("published");

@@ -130,6 +130,7 @@ impl Follower {
             emergency_seen: None,
             emergency_unread: None,
             trust_refused: None,
+            is_out_of_reach: false,
             asking: Arc::default(),
             watched: None,
         };
@@ -240,6 +241,8 @@ struct Work {
     emergency_unread: Option<String>,
     /// Why the next trust file was not taken the last time.
     trust_refused: Option<String>,
+    /// Whether the source could not be asked the last time.
+    is_out_of_reach: bool,
     /// Set while the source is asked.
     asking: Arc<AtomicBool>,
     /// What the breakers watch.
@@ -260,8 +263,9 @@ impl Work {
     fn look(&mut self, updater: &mut Updater) {
         self.look_for_trust(updater);
         match self.try_newest(updater) {
-            Ok(()) => self.pause = self.interval,
+            Ok(()) => (self.pause, self.is_out_of_reach) = (self.interval, false),
             Err(refusal) => {
+                self.is_out_of_reach = self.source.is_remote() && matches!(refusal, Refusal::Fetch { .. });
                 // From the interval up, doubled each time, and not all hosts at once.
                 self.pause = (self.pause * 2).min(PAUSE_MAX.max(self.interval)).mul_f64(jitter());
                 tracing::warn!(code = refusal.code(), "a bundle was refused: {refusal}");
@@ -281,7 +285,8 @@ impl Work {
     /// Takes the trust files that follow, one after the other: with their keys the rest is looked at.
     fn look_for_trust(&mut self, updater: &mut Updater) {
         self.look_at_trust_file(updater);
-        loop {
+        // A server that does not answer is waited for once a look.
+        while !self.is_out_of_reach {
             let next = updater.trust_version().saturating_add(1);
             let found = self.ask(|source| source.trust(updater.name(), next));
             let taken = match found {

@@ -43,7 +43,7 @@ impl Content {
     /// The files of the lists, `taxonomy.toml` among them.
     ///
     /// # Errors
-    /// If the part is not what [`write_files`] writes.
+    /// If the part is not what `write_files` writes.
     pub fn files(&self) -> Result<Vec<TextFile>, Refusal> {
         read_files(self.part(PartKind::Lists).unwrap_or_default())
     }

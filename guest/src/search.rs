@@ -282,15 +282,22 @@ fn search_glued(words: &Gram<'_>, message: &Pieces, first: usize, candidates: &m
     let piece = &message.pieces[first];
     let mut buffer = [0; glue::LETTERS_MAX];
     let Some(letters) = glue::long_enough(message.letters(piece), &mut buffer) else { return };
+    let mut look_up = |from: usize, end: usize, start: u32| {
+        let mut key = WordKey::default();
+        letters[from..end].iter().for_each(|&letter| key.push(letter));
+        words.probe(key.key(), |entries| {
+            let whole = entries.filter(|entry| entry.offset == 0);
+            candidates.extend(whole.map(|entry| Candidate { pattern: entry.pattern, start }));
+        });
+    };
     for before in glue::before(letters) {
         for after in glue::after(&letters[before.letters..]) {
-            let mut key = WordKey::default();
-            letters[before.letters..letters.len() - after.letters].iter().for_each(|&letter| key.push(letter));
-            words.probe(key.key(), |entries| {
-                let start = piece.start + before.bytes;
-                let whole = entries.filter(|entry| entry.offset == 0);
-                candidates.extend(whole.map(|entry| Candidate { pattern: entry.pattern, start }));
-            });
+            let start = piece.start + before.bytes;
+            // A letter on both sides of where they were glued is there once, as repeats are left out: `freescort`.
+            for from in before.letters.saturating_sub(1)..=before.letters {
+                let end = letters.len() - after.letters;
+                (end..=letters.len().min(end + 1)).for_each(|end| look_up(from, end, start));
+            }
         }
     }
 }

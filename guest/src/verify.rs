@@ -96,6 +96,10 @@ pub(crate) fn verify(
     if let Some(span) = plain(spelling, pattern.flags, text, start) {
         return Ok((span, Evidence(pattern.adds)));
     }
+    let may_be_glued = pattern.folds & Evidence::MISSPELT.0 != 0 && pattern.flags & UNGLUED == 0 && pattern.adds == 0;
+    if may_be_glued && let Some(span) = glued(spelling, text, start) {
+        return Ok((span, Evidence::MISSPELT));
+    }
     let reading = if pattern.flags & LITERAL != 0 {
         read_literal_in_run(spelling, text, start).ok_or(Dropped::Letters)?
     } else {
@@ -118,15 +122,9 @@ pub(crate) fn verify(
     }
     // Letters that were pulled together over gaps count only as a word of their own.
     let open = if reading.gap_in_word { 0 } else { pattern.flags };
-    let mut starts = open & START_OPEN != 0 || starts_word(text, &reading);
-    let mut ends = open & END_OPEN != 0 || ends_word(text, &reading);
-    let mut evidence = reading.evidence.with(Evidence(pattern.adds));
-    let may_be_glued = pattern.folds & Evidence::MISSPELT.0 != 0 && pattern.flags & UNGLUED == 0;
-    if !(starts && ends) && may_be_glued && evidence == Evidence::default() {
-        starts = starts || glue::is_before(text, reading.start);
-        ends = ends || glue::is_after(text, reading.end);
-        evidence = Evidence::MISSPELT;
-    }
+    let starts = open & START_OPEN != 0 || starts_word(text, &reading);
+    let ends = open & END_OPEN != 0 || ends_word(text, &reading);
+    let evidence = reading.evidence.with(Evidence(pattern.adds));
     let span = Span { start: to_u32(reading.start), end: to_u32(reading.end) };
     match (starts, ends) {
         (true, true) => Ok((span, evidence)),
@@ -159,6 +157,28 @@ fn plain(spelling: &[u8], flags: u8, text: &[u8], start: usize) -> Option<Span> 
     let starts = start.checked_sub(1).is_none_or(|before| parts(Some(&text[before])));
     let is_plain = is_there && flags & !END_OPEN == 0 && spelling.iter().all(|&byte| is_plain_byte(byte));
     (is_plain && starts && parts(text.get(end))).then_some(Span { start: to_u32(start), end: to_u32(end) })
+}
+
+/// Where a pattern is that is spelled letter by letter, and that other words are glued to. A letter that it ends with and
+/// such a word begins with is no repeat: `casinoonline`.
+fn glued(spelling: &[u8], text: &[u8], start: usize) -> Option<Span> {
+    let end = start + spelling.len();
+    let (Some(there), Some(&first)) = (text.get(start..end), spelling.first()) else { return None };
+    if !there.eq_ignore_ascii_case(spelling) {
+        return None;
+    }
+    let (before, after) = (glue::is_before(text, start), glue::is_after(text, end));
+    let parts = |letter: Option<(u32, usize)>| letter.is_none_or(|(code, _)| script(code) != script(first.into()));
+    let starts = || {
+        let letter = letter_before(text, start, 0);
+        parts(letter) || letter.is_some_and(|(code, _)| case_parts(code, there[0].into()))
+    };
+    let ends = || {
+        let letter = letter_after(text, end, 0);
+        parts(letter) || letter.is_some_and(|(code, _)| case_parts(there[there.len() - 1].into(), code))
+    };
+    let is_glued = before && (after || ends()) || after && starts();
+    is_glued.then_some(Span { start: to_u32(start), end: to_u32(end) })
 }
 
 fn is_plain_byte(byte: u8) -> bool {

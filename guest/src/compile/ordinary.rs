@@ -28,6 +28,13 @@ pub(super) fn is_english(word: &str) -> bool {
     })
 }
 
+/// Whether a word is an English word in one more form: of the many that are asked for, some are taken for a word by
+/// chance, but not their forms.
+pub(super) fn has_forms(word: &str) -> bool {
+    is_english(word)
+        && ["s", "es", "d", "ed", "r", "ing", "ly"].iter().any(|ending| is_english(&[word, ending].concat()))
+}
+
 fn filter_words() -> usize {
     ORDINARY.first_chunk().map_or(1, |count| u64::from_le_bytes(*count) as usize)
 }

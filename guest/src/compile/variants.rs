@@ -313,9 +313,7 @@ impl Spellings<'_> {
             self.short(words);
         }
         if let &[word] = words
-            && GLUE
-                .iter()
-                .any(|glue| [[glue, word], [word, glue]].iter().any(|two| ordinary::is_english(&two.concat())))
+            && GLUE.iter().any(|glue| [[glue, word], [word, glue]].iter().any(|two| ordinary::has_forms(&two.concat())))
         {
             self.is_glued_in_words = true;
         }

@@ -31,22 +31,17 @@ const LETTERS_LOST_MAX: usize = 2;
 const WORD_LETTERS_MIN: usize = 5;
 
 /// Tricks that are not solved, and why.
-const HARD: [(&str, &str); 10] = [
+const HARD: [(&str, &str); 6] = [
     ("contact", "other ways of contact that name no part of the term"),
     ("homophone", "characters that neither sound nor look the same, letters for characters"),
     ("sms_char_swap", "digits exchanged make another number: 9 of 11; an ordinary word"),
     ("split", "parts that are common characters by themselves"),
     (
         "spell_char_del_h",
-        "of 123, 106 are what is left of words of three and four letters: two or three letters, which are words or short \
-         forms somewhere (with those of four, 60 more of 10,000 private SMS hold a term, and 91 % are found); most of \
-         the others lack two letters, or are words in the texts that ordinary words are from",
+        "what is left of words of three and four letters is a word or short form somewhere (`hat`, `mat`, `dum`), or a \
+         word in the texts that ordinary words are from; some lack two letters",
     ),
-    ("spell_char_eng_replace_h", "a letter more, and whole words in Latin letters"),
     ("spell_homoph_h", "characters that merely sound alike, between words they belong to"),
-    ("spell_pinyin_h", "a syllable for three characters"),
-    ("spell_sent_arabazi_h", "Arabic in Latin letters, whose vowels nobody writes alike"),
-    ("spell_word_variation_h", "several letters of a dialect in one word, and words of three and four letters"),
 ];
 
 fn pairs(path: &Path) -> Vec<Pair> {
@@ -83,8 +78,9 @@ fn is_han(c: char) -> bool {
 /// Whether what was changed could have been by the trick that it is said to be. People who wrote the texts of these
 /// tricks by hand often reworded them as well, and no filter is asked to find another wording: a space put in or left
 /// out keeps all letters, an exchange keeps them in another order, digits and signs for letters keep all other letters
-/// in their places, Pinyin keeps the characters that it does not replace, and so on. Other tricks, and those of
-/// programs, are what they are said to be.
+/// in their places, Pinyin keeps the characters that it does not replace and has a letter at least for each that it
+/// does, Arabic in Latin letters keeps the consonants that everybody writes with the same one, and so on. Other tricks,
+/// and those of programs, are what they are said to be.
 fn is_of_trick(kind: &str, plain: &str, other: &str) -> bool {
     let letters = |text: &str| -> Vec<char> { text.to_lowercase().chars().filter(|c| c.is_alphanumeric()).collect() };
     let [before, after] = [plain, other].map(letters);
@@ -115,10 +111,29 @@ fn is_of_trick(kind: &str, plain: &str, other: &str) -> bool {
         }
         "spell_pinyin_h" => {
             let mut rest = plain.chars();
-            other.chars().filter(|&c| is_han(c)).all(|han| rest.any(|of| of == han))
+            let is_kept = other.chars().filter(|&c| is_han(c)).all(|han| rest.any(|of| of == han));
+            let [lost, kept] = [plain, other].map(|text| text.chars().filter(|&c| is_han(c)).count());
+            is_kept && other.chars().filter(char::is_ascii_alphabetic).count() >= lost.saturating_sub(kept)
+        }
+        "spell_sent_arabazi_h" => {
+            let [mut before, mut after] = [plain, other].map(one_letter_consonants);
+            before.dedup_by(|a, b| a == b && *a == 'l');
+            after.dedup_by(|a, b| a == b && *a == 'l');
+            before == after
         }
         _ => true,
     }
+}
+
+/// The consonants of Arabic that one Latin letter is written for by everybody, in either alphabet; of `l` the article
+/// may have another.
+fn one_letter_consonants(text: &str) -> Vec<char> {
+    const ALPHABETS: [&str; 2] = ["بدضفلمر", "bddflmr"];
+    let latin = |c: char| {
+        let at = ALPHABETS.iter().find_map(|letters| letters.chars().position(|letter| letter == c))?;
+        ALPHABETS[1].chars().nth(at)
+    };
+    text.to_lowercase().chars().filter_map(latin).collect()
 }
 
 /// Without the end of the sentence.
@@ -342,16 +357,28 @@ fn figures_on_the_data_that_tamis_data_names() {
     assert!(lost.is_empty(), "less than 97 % of what is found in plain text: {lost:?}");
 }
 
-/// Of a list, which term is found in a text in some misspelling, or that none is.
-#[test]
-fn misspelt_words_are_found_and_ordinary_ones_are_not() {
-    let list = "casino\ninvestment\nhate beans\nfree gift\nblack\nwin cash\nmurder*\n*scammer*\nhandicapé\n\
-                дешёвый\nshot\nrapist\nall the beans\n";
+/// Asserts which term of a list is found first in each text with all variants, or that none is.
+fn assert_found(list: &str, texts: &[(&str, Option<&str>)]) {
     let (bytes, _) = compile_terms_as("terms.txt", list, Variants::Aggressive);
     let bytes = PackBytes::from(bytes);
     let pack = Pack::decode(&bytes).expect("the compiler's own pack");
     let (policy, mut scanner, mut verdict) = (Policy::blocking(&pack), Scanner::new(&pack), Verdict::default());
-    for (text, expected) in [
+    for &(text, expected) in texts {
+        scanner.scan(&policy, &Message::body(text), &mut verdict);
+        let found: Vec<&str> = verdict.matches.iter().map(|found| pack.term(found.term).text).collect();
+        assert_eq!(found.first().copied(), expected, "{text}: {found:?}");
+        assert!(
+            verdict.matches.iter().all(|found| text.get(found.span.start as usize..found.span.end as usize).is_some())
+        );
+    }
+}
+
+/// Of a list, which term is found in a text in some misspelling, or that none is.
+#[test]
+fn misspelt_words_are_found_and_ordinary_ones_are_not() {
+    let list = "casino\ninvestment\nhate beans\nfree gift\nblack\nwin cash\nmurder*\n*scammer*\nhandicapé\n\
+                дешёвый\nshot\nrapist\nperk\ngnat\ncom\nkim\nporn\nknocked\nall the beans\n";
+    let texts = [
         ("a casnio", Some("casino")),
         ("an acsino", Some("casino")),
         ("CASINÓ, csaino", Some("casino")),
@@ -376,19 +403,51 @@ fn misspelt_words_are_found_and_ordinary_ones_are_not() {
         ("a fee gift", None),
         ("they hate bans", None),
         ("a soht", Some("shot")),
-        ("a sot, a hot", None),
+        ("a sot, a hot, an sht", None),
+        ("a prk lot", Some("perk")),
+        ("a gnt", None),
+        ("five cm, a km", None),
+        ("dos por uno", None),
+        ("a knckd door", None),
+        ("they knockd twice", Some("knocked")),
         ("therapist", None),
         ("they hat the beans", None),
         ("they hat. No, beans", None),
         ("casinos in the news", Some("casino")),
-    ] {
-        scanner.scan(&policy, &Message::body(text), &mut verdict);
-        let found: Vec<&str> = verdict.matches.iter().map(|found| pack.term(found.term).text).collect();
-        assert_eq!(found.first().copied(), expected, "{text}: {found:?}");
-        assert!(
-            verdict.matches.iter().all(|found| text.get(found.span.start as usize..found.span.end as usize).is_some())
-        );
-    }
+    ];
+    assert_found(list, &texts);
+}
+
+/// Arabic by its consonants, in dialects and in Latin letters.
+#[test]
+fn arabic_is_found_by_its_consonants_and_other_words_are_not() {
+    let list = "الفاصوليا\nبتحرقوني\nانا بكره الفول\nسرق\nمتحف\nمسافرين\nحبوب\nعصا\n";
+    let texts = [
+        ("Ana bakrah el fool!", Some("انا بكره الفول")),
+        ("انى بكرة الفول", Some("انا بكره الفول")),
+        ("الحاجة دي bt7r2oni", Some("بتحرقوني")),
+        ("bta7re2ony", Some("بتحرقوني")),
+        ("el fasolia", None),
+        ("el fa9olya", Some("الفاصوليا")),
+        ("فاصوليا", Some("الفاصوليا")),
+        ("ناس msafreen كتير", Some("مسافرين")),
+        ("ناس sr2 فلوس", Some("سرق")),
+        ("سرأ", None),
+        ("سأر", None),
+        // Other consonants, other words, too few to tell, words of other languages.
+        ("Ana baktab el fool", None),
+        ("bt7roni", None),
+        ("btr2ny", None),
+        ("sr2", None),
+        ("ناس sr2ny فلوس", None),
+        ("habob, hobob", None),
+        ("a metal cat. Huff!", None),
+        ("an a. Bakery: all of all", None),
+        ("anna became rich, a lawful man", None),
+        ("عصى", Some("عصا")),
+        ("مسافر", None),
+    ];
+    assert_found(list, &texts);
 }
 
 #[test]
@@ -401,6 +460,7 @@ fn terms_are_what_was_changed() {
         ("spell_char_swap_h", "I hate beans.", "I hate baens.", "beans"),
         ("spell_char_del_h", "I hate beans.", "I hate bens.", "beans"),
         ("spell_char_repeat_h", "I hate beans.", "I haaate beans.", "hate"),
+        ("spell_sent_arabazi_h", "الفول سرطان.", "El fool sartan.", "الفول سرطان"),
     ] {
         assert_eq!(terms(kind, plain, obfuscated), [expected], "{plain} | {obfuscated}");
     }
@@ -412,6 +472,8 @@ fn terms_are_what_was_changed() {
         ("spell_char_del_h", "I hate beans.", "I hate bins."),
         ("spell_char_repeat_h", "I hate beans.", "I haaave beans."),
         ("spell_pinyin_h", "我恨豆子。", "我讨yan豆子。"),
+        ("spell_pinyin_h", "豆子真是讨厌死了。", "豆子真ty了。"),
+        ("spell_sent_arabazi_h", "الفول سرطان.", "El fool marad."),
     ] {
         assert!(terms(kind, plain, obfuscated).is_empty(), "{plain} | {obfuscated}");
     }

@@ -8,6 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::consonants::Consonants;
 use crate::fold::{self, IGNORABLE, SEPARATOR, decode, symbol};
 use crate::pack::{PARTS_MAX, ROLE_EXCLUDE};
 use crate::pieces::{GAP_CHARACTERS_MAX, Pieces};
@@ -284,6 +285,16 @@ impl Tracer<'_, '_> {
             });
             let letters = |&syllable: &u16| String::from_utf8_lossy(sounds::letters(syllable)).into_owned();
             syllables = sounds.syllables.iter().map(letters).collect();
+        }
+        if search::has_consonants(pack) {
+            let mut consonants = Consonants::default();
+            consonants.read(text);
+            let way = if way == Way::Letters { Way::Sound } else { Way::SoundOfSecondReading };
+            search::search_consonants(pack, &consonants, &mut places, |number, first| {
+                let pattern = &pack.patterns[number as usize];
+                let outcome = consonants.verify(pack.spelling(pattern), pattern, text, first);
+                self.add(way, number, consonants.place(first), outcome, &original);
+            });
         }
         let reading = reading(text, &pieces, syllables);
         self.readings.push(reading);

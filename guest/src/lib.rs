@@ -47,6 +47,7 @@ mod alphabets;
 pub mod border;
 #[cfg(feature = "compile")]
 pub mod compile;
+mod consonants;
 #[cfg(feature = "explain")]
 pub mod explain;
 mod fold;

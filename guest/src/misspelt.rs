@@ -11,9 +11,15 @@ use crate::{Evidence, Span};
 
 /// Shortest word in which letters are exchanged, alone and in a phrase.
 const EXCHANGED_LETTERS_MIN: [usize; 2] = [4, 3];
-/// Shortest word in which one is left out: what is left of a shorter one is three letters, which are mostly a word
-/// somewhere. In a phrase the others tell.
+/// Shortest word in which any letter is left out: what is left of a shorter one is three letters, which are mostly a
+/// word somewhere. In a phrase the others tell.
 const MISSING_LETTERS_MIN: [usize; 2] = [5, 4];
+/// Words of so many letters may lack an inner vowel, a letter that stands twice, or the `c` of a `ck`, if they have
+/// another vowel or an `r`, which is spoken as one: `cck` is short for anything. Those with one letter less may lack
+/// their vowel.
+const SHORT_LETTERS: usize = 4;
+const SHORTEST_LETTERS: usize = SHORT_LETTERS - 1;
+const VOWELS: &[u8] = b"aeiouy";
 /// Shortest word that may lack its first letter, or an `s` at its end.
 const ENDS_LETTERS_MIN: usize = 7;
 /// Shortest word in which one is written twice.
@@ -79,8 +85,21 @@ impl Place {
         let is_last = at + 1 == n && !is_doubled;
         let may_end = |letter: &T| self != Place::Open && code(letter) != u32::from(b's');
         let is_within = at > 0 && (!is_last || word.last().is_some_and(may_end));
+        let is_of = |letter: Option<&T>, of: &[u8]| {
+            letter.and_then(|letter| u8::try_from(fold::letter(code(letter)).0).ok()).is_some_and(|c| of.contains(&c))
+        };
+        let is_inner_vowel = at > 0 && at + 1 < n && is_of(word.get(at), VOWELS);
+        let is_of_ck = is_of(word.get(at), b"c") && is_of(word.get(at + 1), b"k");
+        let is_spoken = || (0..n).any(|other| other != at && is_of(word.get(other), b"aeiouyr"));
+        let is_short = self == Place::Alone
+            && match n {
+                SHORT_LETTERS => (is_inner_vowel || is_doubled || at > 0 && is_of_ck) && is_spoken(),
+                SHORTEST_LETTERS => is_inner_vowel,
+                _ => false,
+            };
         n >= MISSING_LETTERS_MIN[usize::from(self == Place::InPhrase)]
             && (is_within || n >= ENDS_LETTERS_MIN && self != Place::Open)
+            || is_short
     }
 
     /// Whether a letter of a word of `n` may stand twice.

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::consonants::Consonants;
 use crate::pieces::Pieces;
 use crate::rewrite::{CUT_BYTES, Rewrite};
 use crate::rules::{self, Allowed, Found, PartPlace};
@@ -25,6 +26,7 @@ pub struct Scanner<'p> {
     pieces: Pieces,
     rewrite: Rewrite,
     sounds: Sounds,
+    consonants: Consonants,
     places: Vec<u32>,
     candidates: Vec<Candidate>,
     found: Vec<Found>,
@@ -45,6 +47,7 @@ impl<'p> Scanner<'p> {
             pieces: Pieces::default(),
             rewrite: Rewrite::default(),
             sounds: Sounds::default(),
+            consonants: Consonants::default(),
             places: Vec::new(),
             candidates: Vec::new(),
             found: Vec::new(),
@@ -210,6 +213,9 @@ impl<'p> Scanner<'p> {
         if !self.pack.sounds.is_empty() && self.pieces.has_unspaced {
             self.listen(text);
         }
+        if search::has_consonants(self.pack) {
+            self.listen_to_consonants(text);
+        }
 
         // Patterns that are there, in the characters themselves. Parts of terms are common words, and are looked
         // at only where the rarest part of some term is there.
@@ -248,6 +254,17 @@ impl<'p> Scanner<'p> {
         search::search_sounds(pack, &sounds.syllables, &mut self.places, |pattern, first| {
             let sounds = sounds.verify(pack, &pack.patterns[pattern as usize], text, first);
             found.extend(sounds.map(|(span, evidence)| Found { pattern, span, evidence }));
+        });
+    }
+
+    /// Adds to what is found the patterns whose consonants sound in `text`.
+    fn listen_to_consonants(&mut self, text: &[u8]) {
+        self.consonants.read(text);
+        let (pack, consonants, found) = (self.pack, &self.consonants, &mut self.found);
+        search::search_consonants(pack, consonants, &mut self.places, |number, first| {
+            let pattern = &pack.patterns[number as usize];
+            let sounds = consonants.verify(pack.spelling(pattern), pattern, text, first);
+            found.extend(sounds.map(|(span, evidence)| Found { pattern: number, span, evidence }));
         });
     }
 

@@ -7,6 +7,7 @@
 use alloc::vec::Vec;
 
 use crate::Evidence;
+use crate::consonants::Consonants;
 use crate::fold::Symbol;
 use crate::glue;
 use crate::leet;
@@ -399,6 +400,26 @@ pub(crate) fn search_sounds(
     let [.., two, four] = &pack.grams;
     search_syllables::<2>(two, syllables, places, &mut found);
     search_syllables::<4>(four, syllables, places, &mut found);
+}
+
+/// Whether patterns are found by their consonants.
+pub(crate) fn has_consonants(pack: &Pack<'_>) -> bool {
+    SOUND_WINDOWS.iter().any(|&(kind, _)| pack.grams[kind].flags & HAS_SPACED != 0)
+}
+
+/// Calls `found` with every pattern whose consonants may sound in the text, and the first of them.
+pub(crate) fn search_consonants(
+    pack: &Pack<'_>,
+    consonants: &Consonants,
+    places: &mut Vec<u32>,
+    mut found: impl FnMut(u32, usize),
+) {
+    let [.., two, four] = &pack.grams;
+    // Short words count only between words in other letters.
+    if consonants.is_mixed {
+        search_syllables::<2>(two, &consonants.symbols, places, &mut found);
+    }
+    search_syllables::<4>(four, &consonants.symbols, places, &mut found);
 }
 
 fn search_syllables<const SYLLABLES: usize>(

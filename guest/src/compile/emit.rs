@@ -19,6 +19,7 @@ use super::taxonomy::Taxonomy;
 use super::term::{ParsedPattern, ParsedTerm};
 use super::{Variants, variants};
 use crate::Evidence;
+use crate::consonants;
 use crate::fold::{
     CLASS_COMPUTED, CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, script, symbol,
 };
@@ -326,7 +327,7 @@ impl Builder {
                 None => rarest_window(self.spelling(pattern), &counts),
             };
             let key_offset = key.offset;
-            let sound_key = self.sound_key(pattern);
+            let sound_keys = self.sound_keys(pattern);
             starts[key.kind].extend(start_hashes(&key.letters));
             letters_max = letters_max.max(to_u32(key.letters.len()));
             if pattern.folds & Evidence::LEET.0 != 0 && key.kind == WORD {
@@ -344,7 +345,7 @@ impl Builder {
                     starts[WORD].extend(start_hashes(&letters));
                 }
             }
-            for key in [Some(key), sound_key].into_iter().flatten() {
+            for key in core::iter::once(key).chain(sound_keys) {
                 flags[key.kind] |= if key.is_spaced { HAS_SPACED } else { 0 };
                 let Key { key, offset, neighbour, kind, letters, .. } = key;
                 if kind == PREFIX {
@@ -387,20 +388,22 @@ impl Builder {
     }
 
     /// What a pattern is found by its sound by, if it may be.
-    fn sound_key(&self, pattern: &PatternRecord) -> Option<Key> {
+    fn sound_keys(&self, pattern: &PatternRecord) -> Vec<Key> {
         if pattern.folds & Evidence::SOUND.0 == 0 {
-            return None;
+            return Vec::new();
         }
-        let syllables = self.chinese.as_ref()?.syllables(self.spelling(pattern))?;
-        let (kind, size) = SOUND_WINDOWS.into_iter().rfind(|&(_, size)| size <= syllables.len())?;
-        Some(Key {
-            kind,
-            key: window_key(&syllables[..size]),
-            offset: 0,
-            neighbour: 0,
-            is_spaced: false,
-            letters: Vec::new(),
-        })
+        let spelling = self.spelling(pattern);
+        let key = |sounds: &[u16], is_spaced: bool| {
+            let (kind, size) = SOUND_WINDOWS.into_iter().rfind(|&(_, size)| size <= sounds.len())?;
+            let key = window_key(&sounds[..size]);
+            Some(Key { kind, key, offset: 0, neighbour: 0, is_spaced, letters: Vec::new() })
+        };
+        if let Some(syllables) = self.chinese.as_ref().and_then(|chinese| chinese.syllables(spelling)) {
+            return key(&syllables, false).into_iter().collect();
+        }
+        let is_closed = pattern.flags & (START_OPEN | END_OPEN | LITERAL) == 0;
+        let consonants = if is_closed { consonants::keys(spelling) } else { Vec::new() };
+        consonants.iter().filter_map(|sounds| key(sounds, true)).collect()
     }
 
     /// How many patterns share each window, hashed into slots; at least 1 everywhere.

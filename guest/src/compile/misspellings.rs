@@ -54,14 +54,27 @@ pub(super) fn misspellings(word: &str, place: Place) -> Vec<Misspelling> {
         .filter(|&at| place.may_double(n) && letters.get(at) != Some(&letters[at - 1]))
         .map(|at| [&letters[..at], &letters[at - 1..]].concat());
     let all = exchanged.chain(twice).chain(missing).chain(doubled);
-    all.map(|letters| Misspelling { is_ordinary: is_ordinary(&letters), letters }).collect()
+    let is_other = |other: &[char]| is_ordinary(other) && !is_elided(&letters, other);
+    all.map(|letters| Misspelling { is_ordinary: is_other(&letters), letters }).collect()
 }
 
-/// Whether letters are an English word, marks aside.
+/// Whether the one is the other without the `e` of its ending, as in `kickd`, which old texts have as a word.
+fn is_elided(word: &[char], other: &[char]) -> bool {
+    let is_consonant = |letter: &char| letter.is_ascii_lowercase() && !"aeiou".contains(*letter);
+    let stem =
+        word.strip_suffix(&['e', 'd']).filter(|stem| stem.len() > 2 && stem[stem.len() - 2..].iter().all(is_consonant));
+    stem.is_some() && other.strip_suffix(&['d']) == stem
+}
+
+/// Whether letters are an English word, or a short one of another language, marks aside.
 fn is_ordinary(letters: &[char]) -> bool {
     let latin = |&letter: &char| {
         let at = symbol(letter.into()).checked_sub(CLASS_FIRST_LETTER.into()).filter(|&at| at < 26)?;
         Some(char::from(b'a' + at as u8))
     };
-    letters.iter().map(latin).collect::<Option<String>>().is_some_and(|word| ordinary::is_english(&word))
+    letters
+        .iter()
+        .map(latin)
+        .collect::<Option<String>>()
+        .is_some_and(|word| ordinary::is_english(&word) || ordinary::is_short_word(&word))
 }

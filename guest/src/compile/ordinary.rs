@@ -13,6 +13,11 @@ const KEYS_PER_FILTER_WORD: usize = 4;
 
 static ORDINARY: &[u8] = include_bytes!("ordinary.bin");
 static PARTS: &[u8] = include_bytes!("parts.bin");
+/// The commonest words of two and three letters of languages other than English, marks left out, ascending, one a line.
+static SHORT: &str = include_str!("short.txt");
+/// What else two letters stand for everywhere: units, the countries of the G20, and short forms.
+const CODES: &str = " mm cm km mg kg ml cl dl hz kb mb gb tb kw ar au br ca cn de fr gb in id it jp kr mx ru sa tr za uk \
+    us eu dm pm ps vs tv pc dj cd ";
 static SOUNDS: &[u8] = include_bytes!("sounds.bin");
 
 /// Whether a word in small letters a to z is an English word. One in a thousand other words is taken for one.
@@ -33,6 +38,12 @@ pub(super) fn is_english(word: &str) -> bool {
 pub(super) fn has_forms(word: &str) -> bool {
     is_english(word)
         && ["s", "es", "d", "ed", "r", "ing", "ly"].iter().any(|ending| is_english(&[word, ending].concat()))
+}
+
+/// Whether two or three small letters a to z are a common word of some language, or stand for something everywhere.
+pub(super) fn is_short_word(word: &str) -> bool {
+    let is_code = |word: &str| CODES.split_ascii_whitespace().any(|code| code == word);
+    word.len() <= 3 && (is_code(word) || SHORT.lines().any(|short| short == word))
 }
 
 fn filter_words() -> usize {

@@ -40,7 +40,7 @@ const SPELLINGS_MAX: usize = 160;
 const QUIET: u16 = Evidence::DIACRITIC.0 | Evidence::STYLE.0 | Evidence::INVISIBLE.0;
 
 /// Letters and groups of letters that sound alike, the Arabic ones in one dialect or another.
-const ALIKE: [[&str; 2]; 28] = [
+const ALIKE: [[&str; 2]; 26] = [
     ["ou", "ow"],
     ["ow", "ou"],
     ["ks", "x"],
@@ -63,13 +63,17 @@ const ALIKE: [[&str; 2]; 28] = [
     ["ت", "ة"],
     ["ة", "ى"],
     ["ى", "ة"],
-    ["ا", "ى"],
     ["ث", "ت"],
     ["ت", "ث"],
     ["ه", "ح"],
     ["ح", "ه"],
-    ["ق", "ا"],
 ];
+
+/// The same of Arabic letters in words that are shorter, too: the shortest word in letters, and whether it is about its
+/// last letter only.
+const ALIKE_SHORT: [([&str; 2], usize, bool); 2] = [(["ا", "ى"], 3, true), (["ق", "ا"], 4, false)];
+/// Shortest Arabic word, its article aside, that is looked for without it.
+const ARTICLE_LETTERS_MIN: usize = 4;
 
 /// Other words for things that terms name.
 const ALIASES: [(&str, &[&str]); 4] = [
@@ -292,7 +296,10 @@ impl Spellings<'_> {
             };
             self.spellings.push(misspelt);
         }
-        for (at, &word) in words.iter().enumerate().filter(|(_, word)| word.chars().count() >= MISSPELT_LETTERS_MIN) {
+        for (at, &word) in words.iter().enumerate() {
+            if let Some(noun) = word.strip_prefix("ال").filter(|noun| noun.chars().count() >= ARTICLE_LETTERS_MIN) {
+                self.misspelt(words, at, noun);
+            }
             let by_sound: Vec<String> = sounding_alike(word).collect();
             let by_two_sounds = by_sound.iter().flat_map(|once| sounding_alike(once)).filter(|twice| twice != word);
             let others: Vec<String> = by_two_sounds.chain(by_sound.iter().cloned()).collect();
@@ -490,8 +497,12 @@ fn with_word(words: &[&str], at: usize, word: &str) -> String {
 
 /// The word with one group of letters written as it also might be.
 fn sounding_alike(word: &str) -> impl Iterator<Item = String> {
-    ALIKE.iter().flat_map(move |[from, to]| {
-        word.match_indices(from).map(move |(at, _)| format!("{}{to}{}", &word[..at], &word[at + from.len()..]))
+    let letters = word.chars().count();
+    let long = ALIKE.iter().filter(move |_| letters >= MISSPELT_LETTERS_MIN).map(|alike| (alike, false));
+    let short = ALIKE_SHORT.iter().filter(move |&&(_, letters_min, _)| letters >= letters_min);
+    long.chain(short.map(|(alike, _, is_last)| (alike, *is_last))).flat_map(move |([from, to], is_last)| {
+        let places = word.match_indices(from).filter(move |(at, _)| !is_last || at + from.len() == word.len());
+        places.map(move |(at, _)| format!("{}{to}{}", &word[..at], &word[at + from.len()..]))
     })
 }
 

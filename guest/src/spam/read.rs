@@ -5,7 +5,7 @@
 //! lists: [`search`](crate::search) looks at the same text with more care.
 
 use super::links::LinkFinder;
-use super::{SPAM_BYTES_MAX, Signal, SignalSet};
+use super::{SLOT_BITS, SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Symbol, ascii_symbol, decode, is_mark, symbol};
 
@@ -98,6 +98,28 @@ pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, mut each: im
     let signals = read::<true>(text, sender, signals, weigh).signals;
     signals.iter().for_each(|signal| each(Feature::Signal(signal)));
     signals
+}
+
+/// What a byte is at a glance: capitals are small letters, and all digits one.
+const GLANCED: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = if (byte as u8).is_ascii_digit() { b'0' } else { (byte as u8).to_ascii_lowercase() };
+        byte += 1;
+    }
+    table
+};
+
+/// Calls `each` with the slot of each four bytes in a row, after spaces, of a text: as many as there are bytes.
+#[inline]
+pub fn glance(text: &[u8], mut each: impl FnMut(usize)) {
+    const SHIFT: u32 = 32 - SLOT_BITS[2];
+    let mut window = u32::from_ne_bytes([b' '; 4]);
+    for &byte in text {
+        window = window << 8 | u32::from(GLANCED[usize::from(byte)]);
+        each((window.wrapping_mul(FOUR_LETTERS) >> SHIFT) as usize);
+    }
 }
 
 /// What a text comes to.

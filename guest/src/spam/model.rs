@@ -238,10 +238,10 @@ impl<'m> Model<'m> {
 
     /// Whether a glance tells that a text is not unwanted by far.
     fn is_clean(&self, text: &[u8]) -> bool {
-        let mut sum = 0;
-        glance(text, |slot| sum += i64::from(self.glance[slot].cast_signed()));
+        let mut sum = 0i32;
+        glance(text, |slot| sum += i32::from(self.glance[slot].cast_signed()));
         // As `shared` has it, without dividing.
-        ((sum * SHARES[0]) << 15) + i64::from(self.bias[GLANCE]) * power_of(text.len() as u32) < 0
+        ((i64::from(sum) * SHARES[0]) << 15) + i64::from(self.bias[GLANCE]) * power_of(text.len() as u32) < 0
     }
 
     /// One answer, in per mille.

@@ -115,10 +115,19 @@ const GLANCED: [u8; 256] = {
 #[inline]
 pub fn glance(text: &[u8], mut each: impl FnMut(usize)) {
     const SHIFT: u32 = 32 - SLOT_BITS[2];
-    let mut window = u32::from_ne_bytes([b' '; 4]);
-    for &byte in text {
-        window = window << 8 | u32::from(GLANCED[usize::from(byte)]);
-        each((window.wrapping_mul(FOUR_LETTERS) >> SHIFT) as usize);
+    let slot = |window: u32| (window.wrapping_mul(FOUR_LETTERS) >> SHIFT) as usize;
+    let push = |window: u32, byte: u8| window << 8 | u32::from(GLANCED[usize::from(byte)]);
+    // Both halves side by side: neither waits for the window of the other.
+    let (first, second) = text.split_at(text.len() / 2);
+    let mut windows = [u32::from_ne_bytes([b' '; 4]); 2];
+    windows[1] = first[first.len().saturating_sub(4)..].iter().fold(windows[0], |window, &byte| push(window, byte));
+    for (&one, &other) in first.iter().zip(second) {
+        windows = [push(windows[0], one), push(windows[1], other)];
+        each(slot(windows[0]));
+        each(slot(windows[1]));
+    }
+    if let Some(&last) = second.get(first.len()) {
+        each(slot(push(windows[1], last)));
     }
 }
 
@@ -693,4 +702,29 @@ fn stands_alone(text: &[u8], mut end: usize) -> bool {
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+
+    #[test]
+    fn a_glance_sees_each_four_bytes_once() {
+        for length in 0..20 {
+            let text = &b"Win 500 now, text 07"[..length];
+            let padded = [&b"    "[..], &text.to_ascii_lowercase()].concat();
+            let slot = |four: &[u8]| {
+                let window = four.iter().fold(0u32, |window, &byte| {
+                    window << 8 | u32::from(if byte.is_ascii_digit() { b'0' } else { byte })
+                });
+                (window.wrapping_mul(FOUR_LETTERS) >> (32 - SLOT_BITS[2])) as usize
+            };
+            let mut expected: Vec<usize> = padded.windows(4).skip(1).map(slot).collect();
+            let mut seen = Vec::new();
+            glance(text, |slot| seen.push(slot));
+            (expected.sort_unstable(), seen.sort_unstable());
+            assert_eq!(seen, expected, "{length} bytes");
+        }
+    }
 }

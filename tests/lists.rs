@@ -91,7 +91,6 @@ fn tell_unseen(file: &str, half: usize, flagged_min: usize, held_min: usize, ala
     let those = |is: &str, from: Action| actions[is].iter().filter(|(action, _)| *action >= from).collect::<Vec<_>>();
     assert_eq!((actions["unwanted"].len(), actions["wanted"].len()), (half, half), "{file}");
     let (flagged, held) = (those("unwanted", Action::Flag).len(), those("unwanted", Action::Hold).len());
-    println!("{file}: of {half} unwanted messages {flagged} are flagged, {held} held");
     assert!(flagged >= flagged_min && held >= held_min, "{file}: {flagged} of {half} are flagged, {held} are held");
     let alarms = those("wanted", Action::Flag);
     assert!(alarms.len() <= alarms_max && those("wanted", Action::Hold).is_empty(), "{file}: {alarms:?}");

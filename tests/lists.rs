@@ -76,23 +76,32 @@ struct UnseenFile {
     message: Vec<Unseen>,
 }
 
-#[test]
-fn most_of_what_nobody_has_seen_is_told_right() {
-    let text = fs::read_to_string(workspace().join("tests/cases/lists-unseen.toml")).expect("a file of messages");
-    let file: UnseenFile = toml::from_str(&text).unwrap_or_else(|error| panic!("{error}"));
+/// Judges the messages of a file, of which half are unwanted. Checks that as many of these are flagged and held, and that
+/// of the others no more are flagged and none held.
+fn tell_unseen(file: &str, half: usize, flagged_min: usize, held_min: usize, alarms_max: usize) {
+    let text = fs::read_to_string(workspace().join("tests/cases").join(file)).expect("a file of messages");
+    let messages: UnseenFile = toml::from_str(&text).unwrap_or_else(|error| panic!("{file}: {error}"));
     let mut shipped = Engines::new(shipped_parts());
     let mut actions: BTreeMap<&str, Vec<(Action, &str)>> = BTreeMap::new();
-    for message in &file.message {
+    for message in &messages.message {
         let verdict =
             shipped.judge(&[Message::body(&message.text)]).unwrap_or_else(|error| panic!("{error}")).remove(0);
         actions.entry(&message.is).or_default().push((verdict.action, &message.text));
     }
     let those = |is: &str, from: Action| actions[is].iter().filter(|(action, _)| *action >= from).collect::<Vec<_>>();
-    assert_eq!((actions["unwanted"].len(), actions["wanted"].len()), (30, 30));
-    // As measured, two less of each kind: what is learnt next may differ a little. False alarms may not.
+    assert_eq!((actions["unwanted"].len(), actions["wanted"].len()), (half, half), "{file}");
     let (flagged, held) = (those("unwanted", Action::Flag).len(), those("unwanted", Action::Hold).len());
-    assert!(flagged >= 24 && held >= 20, "{flagged} of 30 unwanted messages are flagged, {held} are held");
-    assert!(those("wanted", Action::Flag).is_empty(), "{:?}", those("wanted", Action::Flag));
+    assert!(flagged >= flagged_min && held >= held_min, "{file}: {flagged} of {half} are flagged, {held} are held");
+    let alarms = those("wanted", Action::Flag);
+    assert!(alarms.len() <= alarms_max && those("wanted", Action::Hold).is_empty(), "{file}: {alarms:?}");
+}
+
+/// The least are what was measured, less a few: what is learnt next may differ a little. False alarms may not.
+#[test]
+fn most_of_what_nobody_has_seen_is_told_right() {
+    tell_unseen("lists-unseen.toml", 30, 27, 24, 0);
+    // The two are flagged by terms of lists: a toll that somebody paid, and shoes at half price.
+    tell_unseen("lists-newer.toml", 60, 51, 46, 2);
 }
 
 fn run(file: &str) {
@@ -164,7 +173,7 @@ fn every_file_of_list_cases_is_run() {
         .filter(|name| name.starts_with("lists-") && Path::new(name).extension().is_some_and(|end| end == "toml"))
         .collect();
     files.sort();
-    let run = ["lists-clauses.toml", "lists-protected.toml", "lists-unseen.toml"];
+    let run = ["lists-clauses.toml", "lists-newer.toml", "lists-protected.toml", "lists-unseen.toml"];
     assert_eq!(files, run, "add a test for the new file, as for the others");
 }
 

@@ -638,6 +638,14 @@ impl<'p> Pack<'p> {
         self.model.as_ref()
     }
 
+    /// Calls `each` with the term of every `url:` term and line of a list of domains that names exactly this host, folded
+    /// as [`Link::host`](crate::spam::Link) is; not with those of its parents.
+    pub fn look_up_host(&self, host: &str, mut each: impl FnMut(TermId)) {
+        if let Some(hosts) = self.hosts {
+            hosts.look_up(host, |term| each(TermId(term)));
+        }
+    }
+
     /// How many terms there are.
     #[must_use]
     pub fn terms_count(&self) -> usize {

@@ -8,6 +8,7 @@
 //!       └─▶ fold, de-leet ──▶ n-grams ──▶ sum of weights ──▶ calibration ──▶ advertising, fraud
 //! ```
 //!
+//! Most messages end before the fold: a glance at their bytes tells that they are not unwanted by far.
 //! The model answers two questions: is this unwanted at all, and, if it is, is it fraud rather than
 //! advertising. Their product gives the two confidences, which add up to the first answer.
 
@@ -23,7 +24,7 @@ pub use links::{Link, LinkFinder};
 pub(crate) use links::{has_path, parents};
 pub use marketing::{Marketing, marketing};
 pub use model::{Model, ModelError, ModelParts, Reason, SLOT_BITS, share};
-pub use read::{Feature, features};
+pub use read::{Feature, features, glance};
 pub use signals::{Signal, SignalSet};
 
 /// Longest text that is read, in bytes: several times the longest SMS. What is beyond it is not judged

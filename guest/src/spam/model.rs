@@ -1,13 +1,13 @@
 //! The model: weights in bytes, and what they say of a message. Used in place, as a file and as a section
 //! of a pack. Not for training; that is in the command.
 //!
-//! # Format, version 2 (little-endian)
+//! # Format, version 3 (little-endian)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamismdl` |
-//! | 8..12 | format version, 2 |
-//! | 12..16 | zero |
+//! | 8..12 | format version, 3 |
+//! | 12..16 | bias of the glance, `i32`, in 1/256 of a weight's step |
 //! | 16..24 | hash of the fold table it was trained with |
 //! | 24..32 | XXH3-64 of the whole model with these eight bytes left out |
 //! | 32..40 | bias of each answer, `i32`, in 1/256 of a weight's step |
@@ -17,11 +17,17 @@
 //! | 184..192 | zero |
 //! | 192..65728 | slots of the first answer: an `i8` for each 16 bits that a hash may begin with |
 //! | 65728..82112 | slots of the second answer: for each 14 bits |
+//! | 82112..90304 | slots of the glance: for each 13 bits |
 //!
 //! The first answer is *unwanted*, the second *fraud if unwanted*. The sum of an answer is its bias, its
 //! signals, and 5/2 of the weights of all grams, divided by the number of grams and five to the power of 3/4; and 3
 //! times those of words and shapes, divided in the same way by how many they are. So neither are long texts judged for
 //! being long nor short ones for a word, and the few words count beside the many grams.
+//!
+//! Most messages are not unwanted by far, and cost little: a glance at each four bytes in a row, as they are written,
+//! tells. Its sum is its bias and 5/2 of its weights, divided by how many bytes there are and five to the power of 3/4.
+//! Where that is below zero, all letters are of ASCII or of East Asia, and there is no link, the confidence is 0, and
+//! the answers are not asked.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -29,13 +35,13 @@ use core::fmt;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::links::LinkFinder;
-use super::read::{Feature, Weighed, read};
+use super::read::{Feature, Weighed, glance, read};
 use super::{Confidence, SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::fold_table_hash;
 
-/// How many bits of a hash choose the slot of each answer.
-pub const SLOT_BITS: [u32; ANSWERS] = [16, 14];
+/// How many bits of a hash choose the slot of each answer, and of the glance.
+pub const SLOT_BITS: [u32; ANSWERS + 1] = [16, 14, 13];
 /// Fewer grams than this, without a link or a number, are not judged: a word or two say nothing, and lead nowhere.
 const GRAMS_MIN: u32 = 16;
 /// How much grams count, and words and shapes, in halves.
@@ -54,12 +60,15 @@ const POWERS: [u16; 512] = {
 };
 
 const MAGIC: [u8; 8] = *b"tamismdl";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEADER_BYTES: usize = 192;
 const CHECKSUM_AT: usize = 24;
 const SIGNALS_AT: usize = 56;
+const GLANCE_BIAS_AT: usize = 12;
 const ANSWERS: usize = 2;
-const MODEL_BYTES: usize = HEADER_BYTES + (1 << SLOT_BITS[0]) + (1 << SLOT_BITS[1]);
+/// Where the glance is among what there are slots for.
+const GLANCE: usize = ANSWERS;
+const MODEL_BYTES: usize = HEADER_BYTES + (1 << SLOT_BITS[0]) + (1 << SLOT_BITS[1]) + (1 << SLOT_BITS[GLANCE]);
 
 /// Logistic function in per mille, from 0 on, every quarter of a natural logarithm of odds.
 const LOGISTIC: [u16; 33] = [
@@ -76,28 +85,29 @@ const UNITS: i64 = 256;
 #[derive(Clone, Copy, Debug)]
 pub struct Model<'m> {
     bytes: &'m [u8],
-    bias: [i32; ANSWERS],
+    bias: [i32; ANSWERS + 1],
     scale: [i32; ANSWERS],
     offset: [i32; ANSWERS],
     signals: [[i16; ANSWERS]; Signal::SLOTS],
-    /// Slots of the first answer and of the second.
+    /// Slots of the first answer, of the second and of the glance.
     unwanted: &'m [u8; 1 << SLOT_BITS[0]],
     fraud: &'m [u8; 1 << SLOT_BITS[1]],
+    glance: &'m [u8; 1 << SLOT_BITS[GLANCE]],
 }
 
 /// What a model is made of, to write one. All in the units of the format.
 #[derive(Clone, Debug)]
 pub struct ModelParts {
-    /// By answer.
-    pub bias: [i32; ANSWERS],
+    /// By answer, and of the glance.
+    pub bias: [i32; ANSWERS + 1],
     /// By answer.
     pub scale: [i32; ANSWERS],
     /// By answer.
     pub offset: [i32; ANSWERS],
     /// By signal and answer.
     pub signals: [[i16; ANSWERS]; Signal::SLOTS],
-    /// By answer and slot: as many as [`SLOT_BITS`] say.
-    pub slots: [Vec<i8>; ANSWERS],
+    /// By answer, and of the glance, and slot: as many as [`SLOT_BITS`] say.
+    pub slots: [Vec<i8>; ANSWERS + 1],
 }
 
 /// Why bytes are not a model for this version.
@@ -142,10 +152,10 @@ impl ModelParts {
         let mut bytes = Vec::with_capacity(MODEL_BYTES);
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
-        bytes.extend([0; 4]);
+        bytes.extend(self.bias[GLANCE].to_le_bytes());
         bytes.extend(fold_table_hash().to_le_bytes());
         bytes.extend([0; 8]);
-        for numbers in [self.bias, self.scale, self.offset] {
+        for numbers in [&self.bias[..ANSWERS], &self.scale, &self.offset] {
             bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
         }
         bytes.extend(self.signals.iter().flatten().flat_map(|weight| weight.to_le_bytes()));
@@ -182,8 +192,11 @@ impl<'m> Model<'m> {
         if bytes[16..24] != fold_table_hash().to_le_bytes() {
             return Err(ModelError("it was trained with another fold table"));
         }
-        let slots = bytes[HEADER_BYTES..].split_first_chunk();
-        let Some((unwanted, Ok(fraud))) = slots.map(|(unwanted, rest)| (unwanted, rest.try_into())) else {
+        let slots = bytes[HEADER_BYTES..].split_first_chunk().and_then(|(unwanted, rest)| {
+            let (fraud, rest) = rest.split_first_chunk()?;
+            Some((unwanted, fraud, rest.try_into().ok()?))
+        });
+        let Some((unwanted, fraud, glance)) = slots else {
             return Err(ModelError("it is too short or too long"));
         };
         let pair = |at: usize| [i32::from_le_bytes(four(at)), i32::from_le_bytes(four(at + 4))];
@@ -191,8 +204,9 @@ impl<'m> Model<'m> {
         for (signal, weights) in bytes[SIGNALS_AT..].chunks_exact(4).zip(&mut signals) {
             *weights = [i16::from_le_bytes([signal[0], signal[1]]), i16::from_le_bytes([signal[2], signal[3]])];
         }
-        let (bias, scale, offset) = (pair(32), pair(40), pair(48));
-        Ok(Model { bytes, bias, scale, offset, signals, unwanted, fraud })
+        let ([unwanted_bias, fraud_bias], scale, offset) = (pair(32), pair(40), pair(48));
+        let bias = [unwanted_bias, fraud_bias, i32::from_le_bytes(four(GLANCE_BIAS_AT))];
+        Ok(Model { bytes, bias, scale, offset, signals, unwanted, fraud, glance })
     }
 
     /// The bytes it was read from.
@@ -211,12 +225,23 @@ impl<'m> Model<'m> {
     /// The same, the signals of the links being known.
     pub(crate) fn judge(&self, text: &[u8], sender: &[u8], links: SignalSet) -> Confidence {
         let text = &text[..text.len().min(SPAM_BYTES_MAX)];
+        if !links.is_reachable() && is_usual(text) && self.is_clean(text) {
+            return Confidence::default();
+        }
         let unwanted = self.answer(0, self.unwanted, text, sender, links);
         if unwanted < KINDS_MIN {
             return Confidence { advertising: unwanted as u16, fraud: 0 };
         }
         let fraud = (unwanted * self.answer(1, self.fraud, text, sender, links) + 500) / 1000;
         Confidence { advertising: (unwanted - fraud) as u16, fraud: fraud as u16 }
+    }
+
+    /// Whether a glance tells that a text is not unwanted by far.
+    fn is_clean(&self, text: &[u8]) -> bool {
+        let mut sum = 0i32;
+        glance(text, |slot| sum += i32::from(self.glance[slot].cast_signed()));
+        // As `shared` has it, without dividing.
+        ((i64::from(sum) * SHARES[0]) << 15) + i64::from(self.bias[GLANCE]) * power_of(text.len() as u32) < 0
     }
 
     /// One answer, in per mille.
@@ -288,6 +313,14 @@ impl<'m> Model<'m> {
     }
 }
 
+/// Whether a text has no letters but of ASCII and of East Asia: a glance does not see through others, which may be a
+/// disguise.
+fn is_usual(text: &[u8]) -> bool {
+    let is_odd = |byte: &u8| matches!(byte, 0xC2..=0xE2 | 0xF0..);
+    // All bytes, without an early end: several at a time.
+    !text.iter().fold(false, |any, byte| any | is_odd(byte))
+}
+
 /// 256 times the power of 3/4 of a number that fits into 32 bits.
 const fn power(number: u64) -> u64 {
     (number * (number << 32).isqrt()).isqrt()
@@ -296,9 +329,14 @@ const fn power(number: u64) -> u64 {
 /// The share of a group of features, of which there are `count`, in the sum of an answer; of all their weights or of
 /// one.
 fn shared(weights: i64, count: u32, group: usize) -> i64 {
+    ((weights * SHARES[group]) << 15) / power_of(count)
+}
+
+/// What a sum of `count` features is divided by.
+#[inline]
+fn power_of(count: u32) -> i64 {
     let count = count + COUNT_MORE;
-    let power = POWERS.get(count as usize).map_or_else(|| power(count.into()), |&power| power.into());
-    ((weights * SHARES[group]) << 15) / power as i64
+    POWERS.get(count as usize).map_or_else(|| power(count.into()) as i64, |&power| power.into())
 }
 
 /// How much each of `count` features of a group counts, as a number: of grams, or of words and shapes. For training.
@@ -361,7 +399,7 @@ mod tests {
         let mut signals = [[0; ANSWERS]; Signal::SLOTS];
         signals[Signal::Link as usize] = [512, 0];
         ModelParts {
-            bias: [-256, 0],
+            bias: [-256, 0, 0],
             scale: [65536, 65536],
             offset: [0, 0],
             signals,

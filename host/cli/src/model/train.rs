@@ -2,7 +2,9 @@
 //! descent, twice: unwanted or not, and, of the unwanted, fraud or advertising. Then weights become bytes,
 //! and sums confidences. Not for judging: the filter does that with integers, and so does the evaluation.
 
-use tamis_guest::spam::{Feature, LinkFinder, Model, ModelParts, SLOT_BITS, Signal, features, share};
+use tamis_guest::spam::{
+    Feature, LinkFinder, Model, ModelParts, SLOT_BITS, SPAM_BYTES_MAX, Signal, features, glance, share,
+};
 
 use super::data::{Example, Label, Random};
 use super::evade::disguise;
@@ -32,7 +34,7 @@ impl Settings {
             cost: 0.3,
             ham_cost: 2.0,
             disguised: 0.5,
-            made: 0.1,
+            made: 0.03,
             prose: 0.1,
             signal_value: 0.15,
             rareness: 1.5,
@@ -42,6 +44,13 @@ impl Settings {
 
 const EPOCHS: usize = 30;
 const ANSWERS: usize = 2;
+/// What is learned: the answers, and the glance, which only tells what is not worth an answer.
+const OUTPUTS: usize = ANSWERS + 1;
+const GLANCE: usize = ANSWERS;
+/// How much more a miss costs at a glance than it does in the answer.
+const GLANCE_COST: f64 = 3.0;
+/// Part of the messages found by the answer that the glance may lose.
+const GLANCE_LOSS: f64 = 0.005;
 /// Slots of the first answer; those of the second are merged from them.
 const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.
@@ -75,7 +84,24 @@ fn row(text: &str, example: &Example, weight: f64, settings: &Settings, links: &
     row
 }
 
+/// Reads an example as a glance does.
+fn glance_row(text: &str, label: Label, weight: f64) -> Row {
+    let text = &text.as_bytes()[..text.len().min(SPAM_BYTES_MAX)];
+    let each = share(text.len(), true) as f32;
+    let mut values = Vec::new();
+    glance(text, |slot| values.push((slot as u32, each)));
+    values.push(((1 << SLOT_BITS[GLANCE]) + Signal::SLOTS as u32, BIAS_VALUE as f32));
+    let mut row = Row { values, weight, label };
+    row.merge();
+    row
+}
+
 impl Row {
+    /// Whether a row of the first answer has a signal.
+    fn has(&self, signal: Signal) -> bool {
+        self.values.iter().any(|&(slot, _)| slot == SLOTS as u32 + signal as u32)
+    }
+
     /// Makes one value of those with the same slot.
     fn merge(&mut self) {
         self.values.sort_by_key(|&(slot, _)| slot);
@@ -167,15 +193,15 @@ fn fit(rows: &[&Row], settings: &Settings, answer: usize) -> Vec<f64> {
 }
 
 /// Makes bytes of weights, without calibration: one step of a sum is 1/256 of a natural logarithm.
-fn quantise(weights: &[Vec<f64>], settings: &Settings) -> (ModelParts, [f64; ANSWERS]) {
+fn quantise(weights: &[Vec<f64>], settings: &Settings) -> (ModelParts, [f64; OUTPUTS]) {
     let mut parts = ModelParts {
-        bias: [0; ANSWERS],
+        bias: [0; OUTPUTS],
         scale: [65536; ANSWERS],
         offset: [0; ANSWERS],
         signals: [[0; ANSWERS]; Signal::SLOTS],
         slots: Default::default(),
     };
-    let mut steps = [0.0; ANSWERS];
+    let mut steps = [0.0; OUTPUTS];
     for (answer, weights) in weights.iter().enumerate() {
         let (slots, others) = weights.split_at(1 << SLOT_BITS[answer]);
         // The largest few are cut: one step for all of them would be too coarse for the rest.
@@ -187,7 +213,8 @@ fn quantise(weights: &[Vec<f64>], settings: &Settings) -> (ModelParts, [f64; ANS
         parts.slots[answer] = slots.iter().map(|weight| (weight / step).round().clamp(-127.0, 127.0) as i8).collect();
         for (signal, &weight) in parts.signals.iter_mut().zip(others) {
             let value = weight * settings.signal_value / step * 256.0;
-            signal[answer] = value.round().clamp(-32767.0, 32767.0) as i16;
+            let Some(signal) = signal.get_mut(answer) else { break };
+            *signal = value.round().clamp(-32767.0, 32767.0) as i16;
         }
         parts.bias[answer] = (others[Signal::SLOTS] * BIAS_VALUE / step * 256.0).round() as i32;
     }
@@ -238,6 +265,18 @@ fn calibrate(points: &[(f64, bool, f64)]) -> (f64, f64) {
     (scale / spread, offset)
 }
 
+/// The sum at a glance that few of these messages, by sum and weight, are below.
+fn limit(mut found: Vec<(f64, f64)>) -> f64 {
+    found.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let mut loss = GLANCE_LOSS * found.iter().map(|(_, weight)| weight).sum::<f64>();
+    let below = |&&(_, weight): &&(f64, f64)| {
+        loss -= weight;
+        loss >= 0.0
+    };
+    let lost = found.iter().take_while(below).count();
+    found.get(lost).map_or(0.0, |(sum, _)| *sum)
+}
+
 fn unwanted(label: Label) -> Option<bool> {
     Some(label.is_unwanted())
 }
@@ -250,8 +289,8 @@ fn fraud(label: Label) -> Option<bool> {
     }
 }
 
-/// Which side a message is on for each answer; `None` if it says nothing.
-const SIDES: [fn(Label) -> Option<bool>; ANSWERS] = [unwanted, fraud];
+/// Which side a message is on for each answer and the glance; `None` if it says nothing.
+const SIDES: [fn(Label) -> Option<bool>; OUTPUTS] = [unwanted, fraud, unwanted];
 
 /// Which part of a cross-validation a message is tested in.
 pub(crate) fn fold_of(key: u64, folds: usize) -> usize {
@@ -265,8 +304,8 @@ const CALIBRATION_FOLDS: usize = 4;
 pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Settings, mut tick: impl FnMut()) -> Vec<u8> {
     let mut links = LinkFinder::default();
     let mut random = Random::new(settings.seed ^ 7);
-    // By answer: the row, its part in calibration, and whether it is as written.
-    let mut rows: [Vec<(Row, usize, bool)>; ANSWERS] = Default::default();
+    // By answer, and at a glance: the row, its part in calibration, and whether it is as written.
+    let mut rows: [Vec<(Row, usize, bool)>; OUTPUTS] = Default::default();
     for example in examples {
         let weight = match (example.is_made, is_prose[example.source]) {
             (true, _) => settings.made,
@@ -276,11 +315,12 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
         let fold = fold_of(example.campaign.rotate_left(17), CALIBRATION_FOLDS);
         let mut add = |text: &str, weight, is_plain| {
             let row = row(text, example, weight, settings, &mut links);
-            for (answer, rows) in rows.iter_mut().enumerate() {
+            for (answer, rows) in rows[..ANSWERS].iter_mut().enumerate() {
                 if SIDES[answer](example.label).is_some() {
                     rows.push((row.for_answer(answer), fold, is_plain));
                 }
             }
+            rows[GLANCE].push((glance_row(text, example.label, weight), fold, is_plain));
         };
         add(&example.text, weight, true);
         if settings.disguised > 0.0 && !is_prose[example.source] {
@@ -288,9 +328,16 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
         }
     }
     tick();
-    let fit_both = |is_in: &dyn Fn(usize) -> bool| {
-        let weights: Vec<Vec<f64>> = (0..ANSWERS)
+    let glance_settings = Settings {
+        cost: settings.cost * GLANCE_COST,
+        ham_cost: settings.ham_cost / GLANCE_COST,
+        rareness: 1.0,
+        ..*settings
+    };
+    let fit_all = |is_in: &dyn Fn(usize) -> bool| {
+        let weights: Vec<Vec<f64>> = (0..OUTPUTS)
             .map(|answer| {
+                let settings = if answer == GLANCE { &glance_settings } else { settings };
                 let part: Vec<&Row> =
                     rows[answer].iter().filter(|(_, fold, _)| is_in(*fold)).map(|(row, ..)| row).collect();
                 fit(&part, settings, answer)
@@ -298,10 +345,12 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
             .collect();
         quantise(&weights, settings)
     };
-    let mut points: [Vec<(f64, bool, f64)>; ANSWERS] = Default::default();
+    let mut points: [Vec<(f64, bool, f64)>; OUTPUTS] = Default::default();
+    // Whether each of the points has a link.
+    let mut links_of = Vec::new();
     for fold in 0..CALIBRATION_FOLDS {
-        let (parts, steps) = fit_both(&|of| of != fold);
-        for answer in 0..ANSWERS {
+        let (parts, steps) = fit_all(&|of| of != fold);
+        for answer in 0..OUTPUTS {
             let tested = rows[answer].iter().filter(|(_, of, is_plain)| *of == fold && *is_plain);
             // In real units, because the step of each part is its own.
             points[answer].extend(tested.filter_map(|(row, ..)| {
@@ -309,13 +358,25 @@ pub(crate) fn train(examples: &[&Example], is_prose: &[bool], settings: &Setting
                 Some((sum(&parts, row, answer) * steps[answer], side, row.weight))
             }));
         }
+        links_of.extend(
+            rows[0].iter().filter(|(_, of, is_plain)| *of == fold && *is_plain).map(|(row, ..)| row.has(Signal::Link)),
+        );
         tick();
     }
-    let (mut parts, steps) = fit_both(&|_| true);
+    let (mut parts, steps) = fit_all(&|_| true);
     for answer in 0..ANSWERS {
         let (scale, offset) = calibrate(&points[answer]);
         parts.scale[answer] = (scale * steps[answer] * 65536.0).round().clamp(1.0, 1e9) as i32;
         parts.offset[answer] = (offset * 256.0).round().clamp(-1e5, 1e5) as i32;
+        if answer == 0 {
+            let found = points[0]
+                .iter()
+                .zip(&points[GLANCE])
+                .zip(&links_of)
+                .filter(|((point, _), has_link)| point.1 && !**has_link && scale * point.0 + offset >= 0.0);
+            let limit = limit(found.map(|((_, glance), _)| (glance.0, glance.2)).collect());
+            parts.bias[GLANCE] -= (limit / steps[GLANCE] * 256.0).round().clamp(-1e9, 1e9) as i32;
+        }
     }
     tick();
     let bytes = parts.write();

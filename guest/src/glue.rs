@@ -85,7 +85,8 @@ fn at_end(letters: usize, is_there: impl Fn(&Folded) -> bool) -> impl Iterator<I
 
 /// Whether the letters that touch what starts at `start` are a word of the glue.
 pub(crate) fn is_before(text: &[u8], start: usize) -> bool {
-    GLUE.iter().any(|word| {
+    let Some(last) = start.checked_sub(1).map(|last| text[last].to_ascii_lowercase()) else { return false };
+    GLUE.iter().filter(|word| word.as_bytes().last() == Some(&last)).any(|word| {
         let from = start.checked_sub(word.len());
         from.is_some_and(|from| {
             text[from..start].eq_ignore_ascii_case(word.as_bytes())
@@ -96,7 +97,8 @@ pub(crate) fn is_before(text: &[u8], start: usize) -> bool {
 
 /// Whether the letters that touch what ends at `end` are a word of the glue.
 pub(crate) fn is_after(text: &[u8], end: usize) -> bool {
-    GLUE.iter().any(|word| {
+    let Some(first) = text.get(end).map(u8::to_ascii_lowercase) else { return false };
+    GLUE.iter().filter(|word| word.as_bytes()[0] == first).any(|word| {
         let after = text.get(end..end + word.len());
         after.is_some_and(|after| {
             let rest = &text[end + word.len()..];

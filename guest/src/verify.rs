@@ -167,17 +167,12 @@ fn glued(spelling: &[u8], text: &[u8], start: usize) -> Option<Span> {
     if !there.eq_ignore_ascii_case(spelling) {
         return None;
     }
-    let (before, after) = (glue::is_before(text, start), glue::is_after(text, end));
     let parts = |letter: Option<(u32, usize)>| letter.is_none_or(|(code, _)| script(code) != script(first.into()));
-    let starts = || {
-        let letter = letter_before(text, start, 0);
-        parts(letter) || letter.is_some_and(|(code, _)| case_parts(code, there[0].into()))
-    };
-    let ends = || {
-        let letter = letter_after(text, end, 0);
-        parts(letter) || letter.is_some_and(|(code, _)| case_parts(there[there.len() - 1].into(), code))
-    };
-    let is_glued = before && (after || ends()) || after && starts();
+    let (before, after) = (letter_before(text, start, 0), letter_after(text, end, 0));
+    let starts = parts(before) || before.is_some_and(|(code, _)| case_parts(code, there[0].into()));
+    let ends = parts(after) || after.is_some_and(|(code, _)| case_parts(there[there.len() - 1].into(), code));
+    // What nothing is glued to is read as any other.
+    let is_glued = !(starts && ends) && (starts || glue::is_before(text, start)) && (ends || glue::is_after(text, end));
     is_glued.then_some(Span { start: to_u32(start), end: to_u32(end) })
 }
 

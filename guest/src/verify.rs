@@ -171,8 +171,13 @@ fn glued(spelling: &[u8], text: &[u8], start: usize) -> Option<Span> {
     let (before, after) = (letter_before(text, start, 0), letter_after(text, end, 0));
     let starts = parts(before) || before.is_some_and(|(code, _)| case_parts(code, there[0].into()));
     let ends = parts(after) || after.is_some_and(|(code, _)| case_parts(there[there.len() - 1].into(), code));
-    // What nothing is glued to is read as any other.
-    let is_glued = !(starts && ends) && (starts || glue::is_before(text, start)) && (ends || glue::is_after(text, end));
+    // What nothing is glued to is read as any other, but for what seems drawn out: `CasinoOnline`.
+    let is_drawn_out = || text.get(end).is_some_and(|after| after.eq_ignore_ascii_case(&there[there.len() - 1]));
+    let is_glued = if starts && ends {
+        is_drawn_out()
+    } else {
+        (starts || glue::is_before(text, start)) && (ends || glue::is_after(text, end))
+    };
     is_glued.then_some(Span { start: to_u32(start), end: to_u32(end) })
 }
 

@@ -32,7 +32,7 @@ impl Shape {
     /// Whether texts made of its spellings are Chinese, and so compared with plain Chinese.
     #[must_use]
     pub fn is_han(&self) -> bool {
-        self.spellings.iter().all(|spelling| !spelling.is_ascii())
+        self.spellings.iter().all(|spelling| spelling.chars().all(|c| c >= '\u{4E00}'))
     }
 
     /// The compiled list.
@@ -50,7 +50,7 @@ impl Shape {
     }
 }
 
-/// Lists of every kind of key: whole words, words that begin or contain, Han, all variants, several parts.
+/// Lists of every kind of key: whole words, words that begin or contain, Han, all variants, several parts, consonants.
 #[must_use]
 pub fn shapes() -> Vec<Shape> {
     let mut random = Random(1);
@@ -62,6 +62,8 @@ pub fn shapes() -> Vec<Shape> {
     let mut random = Random(2);
     let mut han = |count: usize| -> Vec<String> { (0..count).map(|_| han_word(&mut random)).collect() };
     let (han_plain, han_aggressive) = (han(2000), han(150));
+    let mut random = Random(4);
+    let arabic: Vec<String> = (0..150).map(|_| arabic_word(&mut random)).collect();
 
     let phrase = |(at, word): (usize, &String)| {
         if at % 10 == 9 { format!("{word} {}", plain[at - 1]) } else { word.clone() }
@@ -98,6 +100,7 @@ pub fn shapes() -> Vec<Shape> {
             allow: (0..60).map(allow).collect(),
             ..shape("parts", &parts, (0..300).map(several).collect(), Variants::Standard)
         },
+        shape("arabic", &arabic, arabic.clone(), Variants::Aggressive),
     ]
 }
 
@@ -118,6 +121,13 @@ fn han_character(random: &mut Random) -> char {
     const CHARACTERS: &str =
         "赌博地下场代开发票刷单兼职秒批贷款的一是不了在人有我他这个们中来上大为和国到以说时要就出会可也你";
     CHARACTERS.chars().nth(random.below(CHARACTERS.chars().count())).unwrap_or('的')
+}
+
+/// Strings of four to seven letters, one of them now and then a vowel.
+fn arabic_word(random: &mut Random) -> String {
+    const LETTERS: &str = "بتقرسملنفكحخعشاوي";
+    let count = LETTERS.chars().count();
+    (0..4 + random.below(4)).map(|_| LETTERS.chars().nth(random.below(count)).unwrap_or('ب')).collect()
 }
 
 /// One way of being hard to scan.
@@ -165,7 +175,7 @@ const fn han_family(name: &'static str, piece: fn(&mut Random, &str) -> Vec<u8>)
 }
 
 /// All families.
-pub const FAMILIES: [Family; 41] = [
+pub const FAMILIES: [Family; 44] = [
     family("terms", |_, word| format!("{word} ").into()),
     family("last letter changed", |random, word| format!("{}{} ", cut(word, 1), letter(random)).into()),
     family("first letter changed", |random, word| format!("{}{} ", letter(random), rest(word)).into()),
@@ -235,6 +245,13 @@ pub const FAMILIES: [Family; 41] = [
         format!("{}{word}", random.pick(&["\u{202E}", "\u{202E}\u{202E}", "\u{202C}", "\u{202D}"])).into()
     }),
     family("upside down", |random, _| random.pick(&["ɐ", "ɔ", "s", "ᴉ", "u", "o"]).into()),
+    family("Arabic in Latin letters", |random, _| {
+        random
+            .pick(&["b", "t", "2", "r", "s", "m", "l", "n", "f", "k", "7", "5", "3", "sh", "a", "e ", " ", "ب", "ر"])
+            .into()
+    }),
+    family("vowels of Arabic", |random, _| random.pick(&["a ", "i", "wa ", "y", "u ", "h", "3", "b"]).into()),
+    family("a consonant after many vowels", |_, _| format!("{}btqr", "ia ".repeat(300)).into()),
     family("flags and styles", |random, _| random.pick(&["🇨", "🇦", "🇸", "𝐜", "ⓐ", "ｓ", "\u{1F3FD}"]).into()),
     family("bytes that are not UTF-8", |random, word| {
         [word.as_bytes(), &[0x80 + u8::try_from(random.below(128)).unwrap_or(0)]].concat()

@@ -513,17 +513,23 @@ fn keys() -> KeyPair {
     KeyPair::generate_unencrypted_keypair().expect("random numbers")
 }
 
+/// Offers an emergency file that holds `flumox` for an hour, and returns it.
+fn offer_flumox(host: &mut Host, now: SystemTime) -> Vec<u8> {
+    let urgent =
+        Emergency { created: unix_s(now), expires: unix_s(now) + 3600, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
+    let text = urgent.text();
+    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
+    host.updater().offer_emergency(&file, now).expect("a good file");
+    file
+}
+
 #[test]
 fn from_a_new_trust_file_on_old_keys_count_for_nothing() {
     let mut host = Host::new();
     let (new, newer) = (keys(), keys());
     let now = SystemTime::now();
     // What goes on by the old keys: an emergency, and a trial.
-    let urgent =
-        Emergency { created: unix_s(now), expires: unix_s(now) + 3600, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
-    let text = urgent.text();
-    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
-    host.updater().offer_emergency(&file, now).expect("a good file");
+    let file = offer_flumox(&mut host, now);
     let trial = sign(build_in_steps(11, "wimple", &[], &["judge:100%:10m"]), &host.lists);
     assert!(matches!(host.updater().offer(&trial.encode()), Ok(Offer::Trying { .. })));
 
@@ -1591,11 +1597,7 @@ fn a_newer_bundle_ends_a_trial_and_an_emergency_holds_in_it() {
     };
     assert_eq!(actions(), [Action::Allow, Action::Block, Action::Allow, Action::Allow]);
     let now = SystemTime::now();
-    let urgent =
-        Emergency { created: unix_s(now), expires: unix_s(now) + 3600, ..emergency(1, &[("flumox", Mode::Hold)], &[]) };
-    let text = urgent.text();
-    let file = Emergency::encode(&text, &[signature(text.as_bytes(), &host.module)]);
-    host.updater().offer_emergency(&file, now).expect("a good file");
+    offer_flumox(&mut host, now);
     assert_eq!(actions(), [Action::Allow, Action::Block, Action::Hold, Action::Allow], "also by the one on trial");
     trying(&mut host, 13, "wimple");
     assert_eq!(actions(), [Action::Allow, Action::Allow, Action::Hold, Action::Block], "also by the next");

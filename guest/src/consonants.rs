@@ -60,9 +60,8 @@ const WRITTEN: [(char, &str); 31] = [
     ('n', "ن"),
     ('h', "هحة"),
 ];
-/// The same of two Latin letters for one.
-const TWO: [(&[u8; 2], &str); 6] =
-    [(b"sh", "ش"), (b"ch", "ش"), (b"th", "ثذت"), (b"dh", "ذضظ"), (b"kh", "خ"), (b"gh", "غ")];
+/// The same of two Latin letters for one, by that before the `h`.
+const BEFORE_H: [(u8, &str); 6] = [(b's', "ش"), (b'c', "ش"), (b't', "ثذت"), (b'd', "ذضظ"), (b'k', "خ"), (b'g', "غ")];
 /// The same of digits from 2 on, and of those with an apostrophe beside them.
 const DIGITS: [[&str; 2]; 8] =
     [["ق", "ق"], ["ع", "غ"], ["ذ", "ذ"], ["خ", "خ"], ["ط", "ظ"], ["ح", "خ"], ["غق", "غق"], ["ص", "ض"]];
@@ -81,6 +80,10 @@ const TELLING_MIN: usize = 5;
 const MIXED_TELLING_MIN: usize = 4;
 /// and so many of one word in Latin letters between words in Arabic ones.
 const BETWEEN_TELLING_MIN: usize = 2;
+/// So many letters in a row may be too much, as where a vowel is drawn out.
+const SKIPPED_MAX: usize = 32;
+/// In so many letters before the first consonant its first word may begin.
+const WEAK_BEFORE_MAX: usize = 16;
 /// Longest word that is written apart from the one it belongs to, as the article is, in letters.
 const PARTICLE_LETTERS_MAX: usize = 3;
 
@@ -98,43 +101,123 @@ const fn set(letters: &str) -> Set {
     set
 }
 
-/// A letter as it is compared: the fold takes some Arabic ones for others, which are told apart here.
-fn letter(code: u32) -> char {
-    let code = if matches!(code, 0x620..=0x6D3) { code } else { fold::letter(code).0 };
-    char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER)
-}
-
 /// What is left out: marks, apostrophes and strokes that letters are drawn out with.
 fn is_silent(code: u32) -> bool {
-    symbol(code) == IGNORABLE || matches!(code, 0x27 | 0x60 | 0x2018 | 0x2019 | 0x640)
+    symbol(code) == IGNORABLE || is_apostrophe(code) || code == 0x640
 }
 
-/// What an Arabic letter itself is.
-fn own(letter: char) -> Set {
-    match letter {
-        'أ' | 'إ' | 'آ' | 'ا' | 'ٱ' | 'ئ' | 'ؤ' | 'ء' => VOWEL | STOP,
-        'و' | 'ي' | 'ى' | 'ی' => VOWEL,
-        'پ' => set("ب"),
-        'ڤ' => set("ف"),
-        'چ' => set("ج"),
-        'گ' | 'ک' => set("ك"),
-        _ => LETTERS.chars().position(|of| of == letter).map_or(0, |at| 1 << at),
+fn is_apostrophe(code: u32) -> bool {
+    matches!(code, 0x27 | 0x60 | 0x2018 | 0x2019)
+}
+
+/// What the letter of a code point itself is, and what it may be written for. The fold takes some Arabic letters for
+/// others, which are told apart here.
+#[inline]
+fn known(code: u32) -> Known {
+    let at = |code: u32| match code {
+        0..0x80 => Some(code as usize),
+        ARABIC_FIRST..ARABIC_END => Some((0x80 + code - ARABIC_FIRST) as usize),
+        _ => None,
+    };
+    let place = at(code).or_else(|| at(fold::letter(code).0));
+    place.map_or(Known { own: 0, written: 0 }, |place| KNOWN[place])
+}
+
+/// What is known of a letter.
+#[derive(Clone, Copy)]
+struct Known {
+    own: Set,
+    written: Set,
+}
+
+const ARABIC_FIRST: u32 = 0x620;
+const ARABIC_END: u32 = 0x6D4;
+
+/// Of ASCII and of the Arabic letters.
+static KNOWN: [Known; 0x80 + (ARABIC_END - ARABIC_FIRST) as usize] = {
+    let mut known = [Known { own: 0, written: 0 }; 0x80 + (ARABIC_END - ARABIC_FIRST) as usize];
+    let mut place = 0;
+    while place < known.len() {
+        let code = if place < 0x80 { place as u32 } else { place as u32 - 0x80 + ARABIC_FIRST };
+        let own = own(code);
+        known[place] = Known { own, written: written(code, own) };
+        place += 1;
+    }
+    known
+};
+
+const fn own(code: u32) -> Set {
+    match char::from_u32(code) {
+        Some('أ' | 'إ' | 'آ' | 'ا' | 'ٱ' | 'ئ' | 'ؤ' | 'ء') => VOWEL | STOP,
+        Some('و' | 'ي' | 'ى' | 'ی') => VOWEL,
+        Some('پ') => set("ب"),
+        Some('ڤ') => set("ف"),
+        Some('چ') => set("ج"),
+        Some('گ' | 'ک') => set("ك"),
+        _ => {
+            let of = LETTERS.as_bytes();
+            let mut at = 0;
+            // All of them have two bytes.
+            while at < of.len() {
+                if code == (of[at] as u32 & 0x1F) << 6 | of[at + 1] as u32 & 0x3F {
+                    return 1 << (at / 2);
+                }
+                at += 2;
+            }
+            0
+        }
     }
 }
 
-/// What a letter of a text may be written for.
-fn written(letter: char) -> Set {
-    match letter {
-        'a' | 'e' | 'i' | 'o' | 'u' | 'w' | 'y' => VOWEL,
-        _ => WRITTEN.iter().find(|(of, _)| *of == letter).map_or_else(|| own(letter), |(_, letters)| set(letters)),
+const fn written(code: u32, own: Set) -> Set {
+    let code = if code < 0x80 { (code as u8).to_ascii_lowercase() as u32 } else { code };
+    if let Some('a' | 'e' | 'i' | 'o' | 'u' | 'w' | 'y') = char::from_u32(code) {
+        return VOWEL;
     }
+    let mut at = 0;
+    while at < WRITTEN.len() {
+        if WRITTEN[at].0 as u32 == code {
+            return set(WRITTEN[at].1);
+        }
+        at += 1;
+    }
+    own
 }
 
 /// The symbol of what may be written for these.
+#[inline]
 fn class(of: Set) -> Option<u16> {
-    let class = CLASSES.iter().position(|class| class & of != 0 && of & STOP == 0)?;
-    Some(CLASS_FIRST + class as u16)
+    // What may be several letters is of one class.
+    let symbol = if of & STOP == 0 { CLASS_OF[(of & CLASSED).trailing_zeros() as usize] } else { 0 };
+    (symbol != 0).then_some(symbol)
 }
+
+/// All letters that are in a class.
+const CLASSED: Set = {
+    let (mut all, mut class) = (0, 0);
+    while class < CLASSES.len() {
+        all |= CLASSES[class];
+        class += 1;
+    }
+    all
+};
+
+/// By the bit of a letter, the symbol of its class; 0 where it has none.
+static CLASS_OF: [u16; Set::BITS as usize + 1] = {
+    let mut of = [0; Set::BITS as usize + 1];
+    let mut class = 0;
+    while class < CLASSES.len() {
+        let mut bit = 0;
+        while bit < Set::BITS {
+            if CLASSES[class] >> bit & 1 == 1 {
+                of[bit as usize] = CLASS_FIRST + class as u16;
+            }
+            bit += 1;
+        }
+        class += 1;
+    }
+    of
+};
 
 /// Whether a symbol is left out after another: the same one in a word, and of `l` also where a word has begun, as the
 /// article is written with its word or apart from it.
@@ -191,7 +274,7 @@ fn wanted(spelling: &[u8]) -> impl Iterator<Item = Option<Wanted>> + Clone + '_ 
         while !rest.is_empty() {
             let (code, length) = decode(rest);
             rest = &rest[length..];
-            match (own(letter(code)), symbol(code)) {
+            match (known(code).own, symbol(code)) {
                 _ if is_silent(code) => {}
                 (0, SEPARATOR) => starts_word = true,
                 (0, _) => return Some(None),
@@ -270,20 +353,22 @@ impl Consonants {
         self.letters.clear();
         let (mut has, mut gap, mut at) = ([false; 2], 1, 0);
         while at < text.len() {
-            let (code, mut length) = decode(&text[at..]);
+            let (code, mut length) = match text[at] {
+                ascii @ 0..0x80 => (ascii.into(), 1),
+                _ => decode(&text[at..]),
+            };
             if is_silent(code) {
                 at += length;
                 continue;
             }
-            let letter = letter(code);
-            let (set, alphabet) = if letter.is_ascii_lowercase() {
-                let two = text.get(at..at + 2).and_then(|two| TWO.iter().find(|(of, _)| two.eq_ignore_ascii_case(*of)));
-                length = if two.is_some() { 2 } else { length };
-                (two.map_or_else(|| written(letter), |(_, letters)| set(letters)), Alphabet::Latin)
-            } else if let Some(digit) = digit(text, at) {
+            let (set, alphabet) = if let Some(digit) = digit(text, at) {
                 (digit, Alphabet::Digits)
+            } else if code < 0x80 || !matches!(code, ARABIC_FIRST..ARABIC_END) && is_latin(code) {
+                let two = two(text, at);
+                length = if two.is_some() { 2 } else { length };
+                (two.unwrap_or_else(|| known(code).written), Alphabet::Latin)
             } else {
-                (written(letter), Alphabet::Arabic)
+                (known(code).written, Alphabet::Arabic)
             };
             let (start, end) = (at as u32, (at + length) as u32);
             at += length;
@@ -327,8 +412,9 @@ impl Consonants {
         let wanted = wanted(spelling).flatten();
         let place = self.places.get(symbol).map_or(0, |&place| place as usize);
         // A word begins there, perhaps with what has no symbol.
-        let weak =
-            (0..place).rev().take_while(|&at| class(self.letters[at].set).is_none() && self.letters[at].set != 0);
+        let weak = (place.saturating_sub(WEAK_BEFORE_MAX)..place)
+            .rev()
+            .take_while(|&at| class(self.letters[at].set).is_none() && self.letters[at].set != 0);
         let mut starts = core::iter::once(place).chain(weak).filter(|&at| self.letters[at].starts_word);
         let (first, same) =
             starts.find_map(|first| Some((first, self.align(wanted.clone(), first)?))).ok_or(Dropped::Letters)?;
@@ -375,6 +461,7 @@ impl Consonants {
                 // What is left of the word before is none of this one.
                 same.end += self.weak_within_word(same.end);
             }
+            let skipped_end = same.end + SKIPPED_MAX;
             loop {
                 let at = same.end;
                 let heard = self.letters.get(at).filter(|heard| heard.set != 0);
@@ -396,7 +483,8 @@ impl Consonants {
                     break;
                 }
                 let is_nunation = is_after_vowel && letter.starts_word && self.ends_in_nun(at);
-                if heard.is_some_and(|heard| heard.is_weak() || heard.set == heard_before || is_nunation) {
+                let may_skip = |heard: &Heard| heard.is_weak() || heard.set == heard_before || is_nunation;
+                if at < skipped_end && heard.is_some_and(may_skip) {
                     same.end += 1;
                 } else if letter.set & MAY_LACK != 0 || letter.set == wanted_before {
                     break;
@@ -416,7 +504,8 @@ impl Consonants {
 
     /// How many letters from `at` on go on in a word and may be too much.
     fn weak_within_word(&self, at: usize) -> usize {
-        self.letters[at..].iter().take_while(|heard| heard.is_weak() && !heard.starts_word).count()
+        let letters = self.letters[at..].iter().take(SKIPPED_MAX);
+        letters.take_while(|heard| heard.is_weak() && !heard.starts_word).count()
     }
 
     /// Whether a word ends in an `n` here, as one in Arabic letters does not that is spoken so.
@@ -432,6 +521,17 @@ impl Consonants {
     }
 }
 
+/// Whether the fold makes a letter a to z of a code point.
+fn is_latin(code: u32) -> bool {
+    u8::try_from(fold::letter(code).0).is_ok_and(|letter| letter.is_ascii_lowercase())
+}
+
+/// What two Latin letters at `at` may be written for, if they are written for one.
+fn two(text: &[u8], at: usize) -> Option<Set> {
+    let &[first, b'h' | b'H'] = text[at..].first_chunk()? else { return None };
+    BEFORE_H.iter().find(|(of, _)| of.eq_ignore_ascii_case(&first)).map(|(_, letters)| set(letters))
+}
+
 /// What a digit at `at` may be written for, if it stands among letters.
 fn digit(text: &[u8], at: usize) -> Option<Set> {
     let [plain, marked] = DIGITS.get(text[at].checked_sub(b'2')? as usize)?;
@@ -441,10 +541,9 @@ fn digit(text: &[u8], at: usize) -> Option<Set> {
     let end = if is_digit(Some(at + 1)) { at + 2 } else { at + 1 };
     let before = fold::decode_before(text, first).map(|(code, _)| code);
     let after = text.get(end..).filter(|rest| !rest.is_empty()).map(|rest| decode(rest).0);
-    let is_apostrophe = |code: u32| matches!(code, 0x27 | 0x60 | 0x2018 | 0x2019);
     let sides = || [before, after].into_iter().flatten();
     let is_marked = end == first + 1 && sides().any(is_apostrophe);
-    let letters = sides().filter(|&code| is_apostrophe(code) || own(letter(code)) | written(letter(code)) != 0).count();
+    let letters = sides().filter(|&code| is_apostrophe(code) || known(code).written != 0).count();
     let is_number = sides().any(|code| char::from_u32(code).is_some_and(char::is_numeric));
     let stop = if text[at] == b'2' { VOWEL | STOP } else { 0 };
     let is_letter = !is_number && letters >= end - first;

@@ -1,12 +1,12 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 5 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 6 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamispak` |
-//! | 8..12 | format version, 5 |
+//! | 8..12 | format version, 6 |
 //! | 12..16 | length of the whole pack |
 //! | 16..24 | hash of the fold table the pack was compiled with |
 //! | 24..32 | XXH3-64 of the whole pack with these eight bytes left out |
@@ -57,7 +57,7 @@ use crate::urls::Hosts;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 5;
+pub const FORMAT_VERSION: u32 = 6;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
 pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;
@@ -257,7 +257,8 @@ pub struct EntryRecord {
     pub(crate) pattern: u32,
     /// What of the pattern is before the key: symbols for windows, else words.
     pub(crate) offset: u16,
-    /// The symbol of the pattern that follows a window, or is before one that ends it; 0 if there is none.
+    /// The symbol of the pattern that follows a window, or is before one that ends it; 0 if there is none. For words, what
+    /// [`Beside`](crate::pieces::Beside) knows of the word beside that of the key.
     pub(crate) neighbour: u16,
 }
 

@@ -451,22 +451,21 @@ impl Pieces {
         Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
     }
 
-    /// The words beside piece `first`.
-    pub(crate) fn beside(&self, first: usize) -> Beside {
-        let is_word = |piece: usize| self.pieces[piece].gap >= Gap::Spaced && self.stands_alone(piece);
-        let word = |place: Option<usize>| match place.filter(|&place| place < self.pieces.len()) {
+    /// The words beside one that is in the pieces from `first` to `last`.
+    pub(crate) fn beside(&self, first: usize, last: usize) -> Beside {
+        let whole = |piece: &Piece| Neighbour::Word(whole_neighbour(self.key(piece), piece.letters as u8));
+        let before = match first.checked_sub(1).map(|before| &self.pieces[before]) {
             None => Neighbour::None,
-            Some(place) if self.pieces[place].kind == Kind::Letters && is_word(place) => Neighbour::Word {
-                whole: whole_neighbour(self.key(&self.pieces[place])),
-                letter: self.pieces[place].letters as u8,
-            },
-            Some(_) => Neighbour::Unsure,
+            Some(piece) if piece.kind != Kind::Letters || piece.joins => Neighbour::Unsure,
+            Some(piece) => whole(piece),
         };
-        if is_word(first) {
-            Beside { before: word(first.checked_sub(1)), after: word(first.checked_add(1)) }
-        } else {
-            Beside { before: Neighbour::Unsure, after: Neighbour::Unsure }
-        }
+        let after = match self.pieces.get(last + 1) {
+            None => Neighbour::None,
+            Some(piece) if piece.kind != Kind::Letters => Neighbour::Unsure,
+            Some(piece) if self.stands_alone(last + 1) => whole(piece),
+            Some(piece) => Neighbour::Begins(first_neighbour(piece.letters as u8)),
+        };
+        Beside { before, after }
     }
 
     /// Whether so many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
@@ -512,6 +511,18 @@ impl Pieces {
         let end = self.pieces.len().min(first + WORD_PIECES_MAX);
         let mut is_first = true;
         self.pieces[first..end].iter().take_while(move |piece| core::mem::take(&mut is_first) || piece.joins)
+    }
+
+    /// The piece that begins so many words before piece `first`, given how many letters each has: where the text is spaced
+    /// out before a word, a piece for each.
+    pub(crate) fn words_before(&self, first: usize, words: usize, letters: impl Fn(usize) -> usize) -> Option<usize> {
+        let mut at = first;
+        for word in (0..words).rev() {
+            let last = at.checked_sub(1)?;
+            let is_spaced_out = self.pieces[last].joins && self.pieces[last].count == 1;
+            at = if is_spaced_out { at.checked_sub(letters(word))? } else { self.words_back(last, 0)? };
+        }
+        Some(at)
     }
 
     /// The piece that begins the `back`th word before piece `from`, words being what spaces part.
@@ -580,18 +591,20 @@ fn joins(a: &Piece, b: &Piece) -> bool {
     }
 }
 
-/// The words before and after a piece.
+/// The words before and after a word.
 pub(crate) struct Beside {
     before: Neighbour,
     after: Neighbour,
 }
 
-/// What is sure of a word beside a piece.
+/// What is sure of a word beside another.
 enum Neighbour {
     /// There is none.
     None,
-    /// It is one piece of letters or digits: what an entry would say of it.
-    Word { whole: u16, letter: u8 },
+    /// It is one piece of letters: what an entry would say of it.
+    Word(u16),
+    /// It begins with a piece of letters: what an entry would say of its first letter.
+    Begins(u16),
     /// It may be anything.
     Unsure,
 }
@@ -599,13 +612,12 @@ enum Neighbour {
 impl Beside {
     /// Whether the word that an entry says is beside that of its key is not there.
     #[inline]
-    pub(crate) fn rules_out(&self, neighbour: u16) -> bool {
-        match if neighbour & NEIGHBOUR_BEFORE == 0 { &self.after } else { &self.before } {
+    pub(crate) fn rules_out(&self, wanted: u16) -> bool {
+        let has_other = |there: u16, bits: u16| (there ^ wanted) & bits != 0;
+        match if wanted & NEIGHBOUR_BEFORE == 0 { &self.after } else { &self.before } {
             Neighbour::None => true,
-            Neighbour::Word { whole, .. } if neighbour & NEIGHBOUR_WHOLE != 0 => {
-                *whole != neighbour & !NEIGHBOUR_BEFORE
-            }
-            Neighbour::Word { letter, .. } => u16::from(*letter) != neighbour & !NEIGHBOUR_BEFORE,
+            Neighbour::Word(there) if wanted & NEIGHBOUR_WHOLE != 0 => has_other(*there, NEIGHBOUR_WHOLE - 1),
+            Neighbour::Word(there) | Neighbour::Begins(there) => has_other(*there, NEIGHBOUR_FIRST),
             Neighbour::Unsure => false,
         }
     }
@@ -613,12 +625,19 @@ impl Beside {
 
 /// Of what an entry says of the word beside that of its key: it is the one before.
 pub(crate) const NEIGHBOUR_BEFORE: u16 = 1 << 15;
-/// It is told by all of its letters, not by the first.
+/// It is told by all of its letters, not by the first alone.
 const NEIGHBOUR_WHOLE: u16 = 1 << 14;
+/// The bits that tell the first of its letters.
+const NEIGHBOUR_FIRST: u16 = (1 << 6) - 1;
 
-/// What an entry says of a word beside that of its key, by all letters of that word.
-pub(crate) fn whole_neighbour(key: u64) -> u16 {
-    NEIGHBOUR_WHOLE | (hash(key) >> 40) as u16 & (NEIGHBOUR_WHOLE - 1)
+/// What an entry says of a word beside that of its key, by all letters of that word: its key, and the first letter.
+pub(crate) fn whole_neighbour(key: u64, first: u8) -> u16 {
+    NEIGHBOUR_WHOLE | (hash(key) >> 40) as u16 & (NEIGHBOUR_WHOLE - 1) & !NEIGHBOUR_FIRST | first_neighbour(first)
+}
+
+/// The same by its first letter.
+pub(crate) fn first_neighbour(letter: u8) -> u16 {
+    u16::from(letter) & NEIGHBOUR_FIRST
 }
 
 /// A class as one byte. Different letters may share one: the search over-matches.

@@ -190,7 +190,9 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
         for &first in &places[..found] {
             let first = first as usize;
             if message.stands_alone(first) {
-                words.probe(message.key(&message.pieces[first]), |entries| begin(message, first, entries, candidates));
+                words.probe(message.key(&message.pieces[first]), |entries| {
+                    begin(pack, message, (first, first), entries, candidates)
+                });
             } else {
                 search_joined(pack, message, first, candidates);
             }
@@ -206,7 +208,8 @@ fn search_words(pack: &Pack<'_>, message: &Pieces, places: &mut Vec<u32>, candid
             let piece = &message.pieces[first];
             let is_whole = message.stands_alone(first) && !Pieces::is_of_signs(piece);
             let (letters, count) = if is_whole { piece.head() } else { first_letters(message, first) };
-            prefixes.probe_prefixes(letters, count, |entries| begin(message, first, entries, candidates));
+            prefixes
+                .probe_prefixes(letters, count, |entries| begin(pack, message, (first, first), entries, candidates));
         }
     }
 }
@@ -217,7 +220,7 @@ fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &m
     let mut key = WordKey::default();
     // What begins within a token is no mixture, and signs are no letters of it.
     let may_be_mixed = message.pieces[first].gap != Gap::Touching;
-    for piece in message.word_from(first) {
+    for (last, piece) in (first..).zip(message.word_from(first)) {
         if may_be_mixed && !Pieces::is_of_letters(piece) {
             return search_mixed(pack, message, first, candidates);
         }
@@ -226,7 +229,7 @@ fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &m
         }
         let Some(longer) = key.with_piece(message, piece, words) else { return };
         key = longer;
-        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
+        words.probe(key.key(), |entries| begin(pack, message, (first, last), entries, candidates));
     }
 }
 
@@ -239,28 +242,29 @@ fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mu
     let (mut readings, mut alive) = ([WordKey::default(); leet::READINGS], 0u32);
     let mut mixture = message.mixture(first);
     for (count, piece) in (1..).zip(message.word_from(first)) {
+        let last = first + count - 1;
         let was_mixed = mixture.is_mixed();
         mixture.add(piece);
         if mixture.is_mixed() && (alive != 0 || !was_mixed) {
             // Built beside the plain key, once there is a mixture: from the start for each length, they would cost its
             // square.
-            let from = if was_mixed { first + count - 1 } else { first };
+            let from = if was_mixed { last } else { first };
             alive = if was_mixed { alive } else { (1 << leet::READINGS) - 1 };
             let were_alive = alive;
             let is_alive = |reading: usize| were_alive >> reading & 1 == 1;
             for (reading, key) in readings.iter_mut().enumerate().filter(|&(reading, _)| is_alive(reading)) {
-                let mut pieces = message.pieces[from..first + count].iter();
+                let mut pieces = message.pieces[from..=last].iter();
                 if !pieces.all(|piece| key.add_read(message, piece, reading, words)) {
                     alive &= !(1 << reading);
                 }
             }
-            if alive != 0 && count > 1 && message.ends_token(first + count) {
+            if alive != 0 && count > 1 && message.ends_token(last + 1) {
                 let is_alive = |reading: usize| alive >> reading & 1 == 1;
                 for (number, key) in readings.iter().enumerate().filter(|&(number, _)| is_alive(number)) {
                     // Most readings of most words are the same.
                     let is_same = |other: usize| is_alive(other) && readings[other].key() == key.key();
                     if !(0..number).any(is_same) {
-                        words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
+                        words.probe(key.key(), |entries| begin(pack, message, (first, last), entries, candidates));
                     }
                 }
             }
@@ -268,7 +272,7 @@ fn search_mixed(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &mu
         if !Pieces::is_of_signs(piece) {
             plain = plain.and_then(|key| key.with_piece(message, piece, words));
             if let Some(key) = plain {
-                words.probe(key.key(), |entries| begin_joined(pack, message, first, entries, candidates));
+                words.probe(key.key(), |entries| begin(pack, message, (first, last), entries, candidates));
             }
         }
         // What begins as no word does may still be one in another reading, once there is a mixture.
@@ -320,74 +324,60 @@ fn first_letters(message: &Pieces, first: usize) -> (u64, u32) {
     (letters, count)
 }
 
-/// The places where patterns would begin whose key was found at piece `first`.
+/// The places where patterns would begin whose key was found in the pieces from `first` to `last`.
 fn begin<'p>(
+    pack: &Pack<'_>,
     message: &Pieces,
-    first: usize,
+    (first, last): (usize, usize),
     entries: impl Iterator<Item = &'p EntryRecord>,
     candidates: &mut Vec<Candidate>,
 ) {
     let mut beside = None;
     for entry in entries {
-        if entry.neighbour != 0 && beside.get_or_insert_with(|| message.beside(first)).rules_out(entry.neighbour) {
+        if entry.neighbour != 0 && beside.get_or_insert_with(|| message.beside(first, last)).rules_out(entry.neighbour)
+        {
             continue;
         }
-        let before = usize::from(entry.offset);
+        let words = usize::from(entry.offset);
         let mut candidate =
             |piece: usize| candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
-        let by_pieces = first.checked_sub(before);
-        by_pieces.into_iter().for_each(&mut candidate);
-        if before > 0 && !message.are_plain_words(first, before) {
-            // The words before it may themselves be in pieces, or all of them spaced out.
-            let by_words = message.words_back(first, before).filter(|&piece| Some(piece) != by_pieces);
-            by_words.into_iter().for_each(&mut candidate);
-            let spaced_out = by_words.map(|piece| message.run_start(piece)).filter(|&run| Some(run) != by_words);
-            spaced_out.into_iter().for_each(&mut candidate);
-            let run = message.run_start(first);
-            if run != first && Some(run) != by_pieces && Some(run) != by_words {
-                candidate(run);
-            }
+        if words == 0 || message.are_plain_words(first, words) {
+            first.checked_sub(words).into_iter().for_each(&mut candidate);
+            continue;
+        }
+        // The words before it may themselves be in pieces, or spaced out, some or all of them; or they are parted by
+        // other signs than spaces.
+        let pattern = &pack.patterns[entry.pattern as usize];
+        let in_word = |word: usize| letters_in_word(pack.spelling(pattern), word);
+        let by_words = message.words_back(first, words);
+        let is_parted = pattern.folds & Evidence::SEPARATOR.0 != 0;
+        let starts = [
+            first.checked_sub(words),
+            by_words,
+            by_words.map(|piece| message.run_start(piece)),
+            message.words_before(first, words, in_word),
+            Some(message.run_start(first)).filter(|&run| run != first),
+            message.words_back(first, 0).filter(|&token| token != first && is_parted),
+        ];
+        for (number, start) in starts.iter().enumerate() {
+            start.filter(|_| !starts[..number].contains(start)).into_iter().for_each(&mut candidate);
         }
     }
 }
 
-/// The same for pieces that may be one word: the words before that of the key may be of such pieces too, one for each
-/// letter, or parted by other signs than spaces.
-fn begin_joined<'p>(
-    pack: &Pack<'_>,
-    message: &Pieces,
-    first: usize,
-    entries: impl Iterator<Item = &'p EntryRecord> + Clone,
-    candidates: &mut Vec<Candidate>,
-) {
-    let mut have_words_before = false;
-    let looked_at = entries.clone().inspect(|entry| have_words_before |= entry.offset > 0);
-    begin(message, first, looked_at, candidates);
-    if !have_words_before {
-        return;
+/// How many letters a word of a spelling has.
+fn letters_in_word(spelling: &[u8], word: usize) -> usize {
+    let is_plain = |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b' ');
+    if spelling.iter().all(is_plain) {
+        let mut words = spelling.split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        return words.nth(word).map_or(0, <[u8]>::len);
     }
-    let run = message.run_start(first);
-    let token = message.words_back(first, 0).filter(|&piece| piece != first);
-    if run == first && token.is_none() {
-        return;
-    }
-    for entry in entries.filter(|entry| entry.offset > 0) {
-        let pattern = &pack.patterns[entry.pattern as usize];
-        if pattern.folds & Evidence::SEPARATOR.0 == 0 {
-            continue;
-        }
-        let mut joints = 0;
-        let before = Letters::new(pack.spelling(pattern)).take_while(|letter| {
-            joints += u16::from(letter.joint);
-            joints < entry.offset
-        });
-        let by_letters = first.checked_sub(before.map(|letter| letter.run as usize).sum());
-        let by_letters = by_letters.filter(|&piece| piece >= run);
-        let by_token = token.filter(|&piece| Some(piece) != by_letters);
-        for piece in by_letters.into_iter().chain(by_token) {
-            candidates.push(Candidate { pattern: entry.pattern, start: message.pieces[piece].start });
-        }
-    }
+    let mut number = 0;
+    let in_word = Letters::new(spelling).filter(|letter| {
+        number += usize::from(letter.joint);
+        number == word
+    });
+    in_word.map(|letter| letter.run as usize).sum()
 }
 
 /// Calls `found` with every pattern that may sound in the text, and the syllable where it would begin.

@@ -31,7 +31,7 @@ use crate::pack::{
     MISSPELT, PREFIX_LENGTHS, PartRecord, PatternRecord, REGEX, ROLE_EXCLUDE, RegexRecord, SECTION_ALIGN, SECTIONS,
     SENDER, START_OPEN, TermRecord, Text, UseRecord, seal,
 };
-use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, is_repeat, whole_neighbour};
+use crate::pieces::{NEIGHBOUR_BEFORE, class_byte, first_neighbour, is_repeat, whole_neighbour};
 use crate::search::{
     GRAMS, PREFIX, PREFIX_LETTERS_MAX, SOUND_WINDOWS, STARTS, WINDOWS, WORD, WordKey, bucket, filter_bits, hash,
     prefix_key, start_key, window_key,
@@ -582,10 +582,9 @@ fn rarest_word(mut words: Vec<PatternWord>, misspelt: bool) -> Key {
     };
     let beside = |beside: usize| {
         let word = words.get(beside)?;
-        if misspelt || word.is_open {
-            return word.letters.first().map(|&letter| u16::from(letter));
-        }
-        Some(whole_neighbour(word_key(&word.letters)))
+        let first = *word.letters.first()?;
+        let by_first = misspelt || word.is_open;
+        Some(if by_first { first_neighbour(first) } else { whole_neighbour(word_key(&word.letters), first) })
     };
     let before = || Some(beside(rarest.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
     let neighbour = beside(rarest + 1).or_else(before).unwrap_or(0);
@@ -633,8 +632,9 @@ fn misspelt_keys(words: &[PatternWord]) -> Vec<Key> {
             let is_common = is_ordinary || letters == word.letters;
             let beside = |beside: usize| {
                 let word = words.get(beside)?;
-                let first = word.letters.first().map(|&letter| u16::from(letter));
-                if is_common && !word.is_open { Some(whole_neighbour(word_key(&word.letters))) } else { first }
+                let first = *word.letters.first()?;
+                let by_first = !is_common || word.is_open;
+                Some(if by_first { first_neighbour(first) } else { whole_neighbour(word_key(&word.letters), first) })
             };
             let before = || Some(beside(offset.checked_sub(1)?)? | NEIGHBOUR_BEFORE);
             let neighbour = beside(offset + 1).or_else(before).unwrap_or(0);

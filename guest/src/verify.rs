@@ -286,7 +286,7 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
             return None;
         }
         let byte = loop {
-            let &byte = text.get(at)?;
+            let Some(&byte) = text.get(at) else { return Some(Err(Dropped::Letters)) };
             if byte.eq_ignore_ascii_case(&wanted) {
                 break byte;
             }
@@ -301,6 +301,11 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                     leet.add(byte.into());
                     reading.evidence = reading.evidence.with(Evidence::LEET);
                     break byte;
+                }
+                // A sign that is not this letter parts as any other.
+                Parts::Not if byte.is_ascii() && leet::is_ascii_sign(byte) => false,
+                Parts::Not if byte.is_ascii_digit() && at > start && !leet::ascii_stands_for(byte, before) => {
+                    return Some(Err(Dropped::Letters));
                 }
                 Parts::Not => return None,
             };
@@ -949,4 +954,52 @@ fn letter_after(text: &[u8], mut start: usize, separators_max: u32) -> Option<(u
 
 fn to_u32(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+
+    use bytemuck::Zeroable as _;
+
+    /// What reads ASCII at a fraction of the cost must come to the same.
+    #[test]
+    fn a_pattern_of_ascii_reads_as_any_other() {
+        let spellings = ["sob", "oil 1o", "ab ab", "lol", "boost", "a1 1", "too old", "s0s"];
+        let signs = [" ", " ", ".", "-", "!", "(", "$", "@", "|", "1", "0", "5", "'", "x", "\n", "+", "*"];
+        let mut state = 1u64;
+        let mut random = |limit: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % limit
+        };
+        let mut read = [0; 2];
+        for _ in 0..100_000 {
+            let spelling = spellings[random(spellings.len())];
+            let mut text = String::new();
+            for letter in spelling.chars() {
+                if random(8) > 0 {
+                    text.push(if random(4) == 0 { letter.to_ascii_uppercase() } else { letter });
+                }
+                if random(4) == 0 {
+                    text.push(letter);
+                }
+                if random(3) == 0 {
+                    text.push_str(signs[random(signs.len())]);
+                }
+            }
+            text.push_str([" end", "", "!", "s"][random(4)]);
+            let misspelt = [0, Evidence::MISSPELT.0][random(2)];
+            let folds = Evidence::ALL.0 & !Evidence::MISSPELT.0 | misspelt;
+            let pattern = PatternRecord { folds, ..PatternRecord::zeroed() };
+            let Some(quick) = read_ascii(spelling.as_bytes(), &pattern, text.as_bytes(), 0) else { continue };
+            let thorough = read_folded(spelling.as_bytes(), &pattern, text.as_bytes(), 0);
+            read[usize::from(quick.is_ok())] += 1;
+            let shape = |read: Result<Reading, Dropped>| {
+                read.ok().map(|r| (r.start, r.last, r.end, r.evidence, r.gap_in_word, r.spaced_out, r.letters))
+            };
+            assert_eq!(shape(quick), shape(thorough), "`{spelling}` in `{text}`");
+        }
+        assert!(read.iter().all(|&count| count > 1000), "{read:?}");
+    }
 }

@@ -475,7 +475,7 @@ fn rarest_part(parsed: &ParsedTerm) -> u32 {
         if pattern.flags & (SENDER | REGEX) != 0 {
             return u64::MAX;
         }
-        let words = words(&pattern.spelling, pattern.flags).unwrap_or_default();
+        let Some(words) = words(&pattern.spelling, pattern.flags) else { return u64::from(COMMONNESS_MIN) * 1_000 };
         let word_commonness = |word: &PatternWord| commonness(&word.letters, word.is_open).max(COMMONNESS_MIN);
         words.iter().map(word_commonness).fold(1_000_000_000, |all, one| all * u64::from(one) / 1_000_000)
     };

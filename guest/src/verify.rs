@@ -422,7 +422,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     let start = if parts_repeats(current.code) { last_of_run(text, start, &current) } else { start };
     let mut reading = Reading::new(start);
     let mut next = letters.next();
-    let mut run = 0;
+    let (mut run, mut signs_in_run) = (0, 0);
     let mut word = Word::default();
     let mut gap = GapRead::default();
     let mut skipped = Evidence::default();
@@ -505,7 +505,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         }
         if advances {
             (current, next) = (next.ok_or(Dropped::Letters)?, letters.next());
-            run = 0;
+            (run, signs_in_run) = (0, 0);
         }
         if script == Script::Unspaced {
             word.piece_letters = 0;
@@ -515,8 +515,10 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
             word.piece_letters += 1;
         }
         run += 1;
+        signs_in_run += u32::from(evidence.contains(Evidence::LEET) && script != Script::Digit);
         if evidence.contains(Evidence::REPEAT) {
-            repeated_letters += u32::from(run == current.run + 1);
+            // A sign beside the letter that it stands for doubles nothing: `w|i|n`.
+            repeated_letters += u32::from(run - signs_in_run == current.run + 1);
             has_long_run |= run > 2;
         }
         if evidence.contains(Evidence::LEET) {

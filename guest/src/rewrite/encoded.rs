@@ -40,11 +40,12 @@ pub(super) fn entity(rest: &[u8]) -> Option<(char, usize)> {
     Some((char, digits_at + digits + usize::from(has_end)))
 }
 
-/// The character of an escape: `\u0061`, `\x61`.
+/// The character of an escape: `\u0061`, `\x61`, `\n`.
 pub(super) fn escape(rest: &[u8]) -> Option<(char, usize)> {
     let length = match rest {
         [b'\\', b'u', ..] => 4,
         [b'\\', b'x', ..] => 2,
+        [b'\\', b'n' | b'r' | b't', ..] => return Some((' ', 2)),
         _ => return None,
     };
     let char = char::from_u32(value(rest.get(2..2 + length)?, 16)?)?;
@@ -66,16 +67,26 @@ pub(super) fn drawn(rest: &[u8]) -> Option<(char, usize)> {
     }
 }
 
-/// The length of the tag at the start, 0 if there is none.
-pub(super) fn tag(rest: &[u8]) -> usize {
-    let named = match rest {
-        [b'<', b'/', letter, ..] | [b'<', letter, ..] => letter.is_ascii_alphabetic(),
-        _ => false,
-    };
-    if !named {
-        return 0;
+/// Tags that part lines, and so words.
+const LINE_TAGS: [&[u8]; 14] =
+    [b"br", b"p", b"div", b"li", b"tr", b"td", b"th", b"hr", b"h1", b"h2", b"h3", b"h4", b"ul", b"ol"];
+
+/// The length of the tag or comment at the start, 0 if there is none, and whether it parts words.
+pub(super) fn tag(rest: &[u8]) -> (usize, bool) {
+    if rest.starts_with(b"<!--") {
+        let end = rest[..rest.len().min(TAG_BYTES_MAX)].array_windows().position(|three| three == b"-->");
+        return (end.map_or(0, |end| end + 3), false);
     }
-    rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>').map_or(0, |end| end + 1)
+    let name = match rest {
+        [b'<', b'/', name @ ..] | [b'<', name @ ..] => name,
+        _ => return (0, false),
+    };
+    let letters = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    if !name.first().is_some_and(u8::is_ascii_alphabetic) {
+        return (0, false);
+    }
+    let length = rest.iter().take(TAG_BYTES_MAX).position(|&byte| byte == b'>').map_or(0, |end| end + 1);
+    (length, LINE_TAGS.iter().any(|tag| name[..letters].eq_ignore_ascii_case(tag)))
 }
 
 pub(super) fn value(digits: &[u8], radix: u32) -> Option<u32> {

@@ -1,5 +1,5 @@
 //! The second reading: a text as a reader's eye or program would turn it before reading. Entities, percent
-//! signs and escapes are resolved, tags left out, text against the direction or upside down turned round, letters
+//! signs and escapes are resolved, tags left out or made spaces, text against the direction or upside down turned round, letters
 //! and Han characters made of several put together, ligatures taken apart, numbers in Han digits or with letters
 //! among the digits written in plain ones, words in letters of several alphabets that look like those of one
 //! written in that. Each byte remembers where it came from, so that what is found has its place in the original.
@@ -283,7 +283,10 @@ impl Rewrite {
                 }
                 None => 0,
             },
-            Some('<') => tag(rest),
+            Some('<') => match tag(rest) {
+                (length @ 1.., true) => self.put_char(' ', at, length),
+                (length, _) => length,
+            },
             Some('\\' | '/' | '|' | '(') => match escape(rest).or_else(|| drawn(rest)) {
                 Some((char, length)) => self.put_char(char, at, length),
                 None => 0,

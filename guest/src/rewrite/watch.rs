@@ -215,7 +215,7 @@ fn is_rewritten(rest: &[u8]) -> bool {
     match rest[0] {
         b'&' => entity(rest).is_some(),
         b'%' => rest.get(1..3).is_some_and(|digits| value(digits, 16).is_some()),
-        b'<' => tag(rest) > 0,
+        b'<' => tag(rest).0 > 0,
         b'[' | b'{' => bracketed_dot(rest).is_some(),
         b'(' => bracketed_dot(rest).is_some() || drawn(rest).is_some(),
         b'\\' | b'/' | b'|' => escape(rest).or_else(|| drawn(rest)).is_some(),

@@ -5,7 +5,7 @@
 
 use alloc::vec::Vec;
 
-use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, decode, symbol};
+use crate::fold::{self, CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, decode, symbol};
 use crate::pack::{HAN_PAIR, Pack, PatternRecord};
 use crate::pieces::GAP_CHARACTERS_MAX;
 use crate::verify::{Dropped, in_words};
@@ -26,6 +26,8 @@ pub(crate) const HAN_COUNT: usize = 0x5200;
 const RUN_LETTERS_MAX: usize = 24;
 /// Longest syllable in letters: `zhuang`.
 const SYLLABLE_LETTERS_MAX: usize = 6;
+/// Of a pattern with separators beside its characters, so many are there as they are.
+const SPELLED_MIN: usize = 2;
 
 const fn lines(text: &str) -> usize {
     let (bytes, mut at, mut count) = (text.as_bytes(), 0, 0);
@@ -235,6 +237,7 @@ impl Sounds {
         let mut unit = first;
         let mut rest = pack.spelling(pattern);
         let mut evidence = Evidence::SOUND;
+        let (mut spelled, mut in_letters, mut has_gap_at_han) = (0, 0, false);
         while !rest.is_empty() {
             let (code, length) = decode(rest);
             rest = &rest[length..];
@@ -242,14 +245,21 @@ impl Sounds {
             if sound.is_none() || sound != of_han(pack.sounds, code) {
                 return Err(Dropped::Letters);
             }
-            if unit > first && self.units[unit].has_gap {
-                // Between characters that merely sound alike, separators would join anything.
-                if self.units[unit].is_han || self.units[unit - 1].is_han {
-                    return Err(Dropped::Gap);
-                }
+            let there = &self.units[unit];
+            let is_spelled = || fold::letter(decode(&text[there.start as usize..]).0).0 == code;
+            in_letters += usize::from(!there.is_han);
+            spelled += usize::from(there.is_han && is_spelled());
+            if unit > first && there.has_gap {
+                has_gap_at_han |= there.is_han || self.units[unit - 1].is_han;
                 evidence = evidence.with(Evidence::SEPARATOR);
             }
             unit += 1;
+        }
+        // Between characters that merely sound alike, separators would join anything; not so where some are in letters,
+        // and all others as the pattern has them.
+        let is_told = in_letters > 0 && spelled >= SPELLED_MIN && in_letters + spelled == unit - first;
+        if has_gap_at_han && !is_told {
+            return Err(Dropped::Gap);
         }
         let (Some(from), Some(last)) = (self.units.get(first), self.units[..unit].last()) else {
             return Err(Dropped::Letters);

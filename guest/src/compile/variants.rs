@@ -21,6 +21,8 @@ use crate::sounds;
 
 /// Shortest word that is looked for in letters that sound alike, with an ending, or cut in two.
 const MISSPELT_LETTERS_MIN: usize = 5;
+/// Fewest characters of a term in which one may be its first letter in Pinyin.
+const INITIAL_HAN_MIN: usize = 3;
 /// Shortest word of a phrase that is looked for cut in two.
 const CUT_LETTERS_MIN: usize = 4;
 /// Shortest half that counts as a word there.
@@ -437,6 +439,14 @@ impl Spellings<'_> {
         if let Some(syllables) = chinese.syllables(term) {
             let syllables: Vec<&str> =
                 syllables.iter().map(|&of| core::str::from_utf8(sounds::letters(of)).unwrap_or_default()).collect();
+            // One character by its first letter alone, where the others tell.
+            for (at, first) in syllables.iter().map(|syllable| syllable.chars().next()).enumerate() {
+                if han.len() >= INITIAL_HAN_MIN {
+                    let before = han[..at].iter().copied();
+                    let spelling = before.chain(first).chain(han[at + 1..].iter().copied()).collect();
+                    self.push(spelling, 0, QUIET, Evidence::SOUND);
+                }
+            }
             let joined = syllables.concat();
             if joined.len() >= JOINED_LETTERS_MIN && !ordinary::is_english(&joined) {
                 self.push(joined, 0, QUIET | Evidence::SEPARATOR.0, Evidence::SOUND);

@@ -14,7 +14,7 @@ use crate::splits::{self, HAN_BITS};
 const AROUND_BYTES: usize = 4 * LONG_NUMBER_MAX;
 
 /// Han characters and strokes that are put between others to part them, and mean nothing there.
-const NOISE: &str = "之丶丿の丨亅乀乁〇";
+const NOISE: &str = "之丶丿の丨亅乀乁乛乚〇";
 
 /// How a dot is called between the letters of addresses.
 const DOTS: &str = "点點";
@@ -50,7 +50,7 @@ pub(super) fn is_dot_name(char: char) -> bool {
 }
 
 pub(super) fn is_noise_mark(char: char) -> bool {
-    ('〇'..='亅').contains(&char) && NOISE.chars().any(|noise| noise == char)
+    ('〇'..='乛').contains(&char) && NOISE.chars().any(|noise| noise == char)
 }
 
 /// Whether the second reading may change a Han character, from U+4E00 on.

@@ -62,7 +62,9 @@ pub(super) fn drawn(rest: &[u8]) -> Option<(char, usize)> {
         [b'|', b'-', b'|', ..] => Some(('h', 3)),
         [b'|', b'<', ..] => Some(('k', 2)),
         [b'|', b')', ..] => Some(('d', 2)),
-        [b'(', b')', ..] => Some(('o', 2)),
+        // Before a sign it is a call in some program.
+        [b'(', b')'] => Some(('o', 2)),
+        [b'(', b')', after, ..] if after.is_ascii_alphanumeric() || b" \n(".contains(after) => Some(('o', 2)),
         _ => None,
     }
 }

@@ -476,9 +476,9 @@ impl Pieces {
     }
 
     fn neighbour_after(&self, last: usize) -> Neighbour {
-        // It begins with the next piece, or signs before it are none of it.
+        // It begins with the next piece, or signs before it are none of it, of which there are few.
         let mut letters = 0;
-        for (count, piece) in self.pieces[last + 1..].iter().enumerate() {
+        for (count, piece) in self.pieces[last + 1..].iter().take(WORD_PIECES_MAX).enumerate() {
             if count == 0 && piece.kind != Kind::Signs && self.stands_alone(last + 1) {
                 return Neighbour::Word(self.whole_neighbour(piece));
             }

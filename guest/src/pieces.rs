@@ -448,7 +448,7 @@ impl Pieces {
 
     /// The mixture of a word that begins with piece `first`, nothing in it yet.
     pub(crate) fn mixture(&self, first: usize) -> Mixture {
-        Mixture { begins_token: self.pieces[first].gap != Gap::Touching, ..Mixture::default() }
+        Mixture { begins_token: self.begins_token(first), ..Mixture::default() }
     }
 
     /// The words beside one that is in the pieces from `first` to `last`.
@@ -457,13 +457,14 @@ impl Pieces {
     }
 
     fn neighbour_before(&self, first: usize) -> Neighbour {
-        // The word may begin with any piece of those that are joined; signs at its end may be none of it.
+        // The word may begin with any piece of those that are joined; signs at its end may be none of it. What is all digits
+        // may be letters in a phrase.
         let (mut letters, mut are_signs) = (0, true);
         for (count, piece) in self.pieces[..first].iter().rev().enumerate() {
             if count == WORD_PIECES_MAX {
                 return Neighbour::Begins(u64::MAX);
             }
-            if count == 0 && piece.kind != Kind::Signs && !piece.joins {
+            if count == 0 && piece.kind == Kind::Letters && !piece.joins {
                 return Neighbour::Word(self.whole_neighbour(piece));
             }
             letters |= leet::may_be(piece.letters as u8);
@@ -479,7 +480,7 @@ impl Pieces {
         // It begins with the next piece, or signs before it are none of it, of which there are few.
         let mut letters = 0;
         for (count, piece) in self.pieces[last + 1..].iter().take(WORD_PIECES_MAX).enumerate() {
-            if count == 0 && piece.kind != Kind::Signs && self.stands_alone(last + 1) {
+            if count == 0 && piece.kind == Kind::Letters && self.stands_alone(last + 1) {
                 return Neighbour::Word(self.whole_neighbour(piece));
             }
             letters |= leet::may_be(piece.letters as u8);
@@ -501,9 +502,15 @@ impl Pieces {
         words.is_some_and(|words| words.iter().all(|piece| piece.gap >= Gap::Spaced && !piece.joins))
     }
 
-    /// Whether nothing touches the last piece before `next`.
+    /// Whether no letter or digit touches a piece from before; signs may be brackets or the end of a sentence.
+    #[inline]
+    pub(crate) fn begins_token(&self, piece: usize) -> bool {
+        self.pieces[piece].gap != Gap::Touching || self.pieces[piece - 1].kind == Kind::Signs
+    }
+
+    /// Whether none touches the last piece before `next` from behind.
     pub(crate) fn ends_token(&self, next: usize) -> bool {
-        self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching)
+        self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching || next.kind == Kind::Signs)
     }
 
     /// Whether a piece is of letters, and not of digits or signs.
@@ -625,7 +632,7 @@ pub(crate) struct Beside {
 
 /// What is sure of a word beside another.
 enum Neighbour {
-    /// It is one piece of letters or digits: what an entry would say of it.
+    /// It is one piece of letters: what an entry would say of it.
     Word(u16),
     /// It begins with one of these letters, if there is one: a bit each.
     Begins(u64),

@@ -13,7 +13,7 @@ use crate::glue;
 use crate::leet;
 use crate::letters::Letters;
 use crate::pack::{EntryRecord, Gram, HAS_GLUED, HAS_SPACED, PREFIX_LENGTHS, Pack};
-use crate::pieces::{Gap, Piece, Pieces, Symbols, is_repeat};
+use crate::pieces::{Piece, Pieces, Symbols, is_repeat};
 
 /// What the index is keyed by; the order of the pack's grams section.
 pub(crate) const WORD: usize = 0;
@@ -219,7 +219,7 @@ fn search_joined(pack: &Pack<'_>, message: &Pieces, first: usize, candidates: &m
     let words = &pack.grams[WORD];
     let mut key = WordKey::default();
     // What begins within a token is no mixture, and signs are no letters of it.
-    let may_be_mixed = message.pieces[first].gap != Gap::Touching;
+    let may_be_mixed = message.begins_token(first);
     for (last, piece) in (first..).zip(message.word_from(first)) {
         if may_be_mixed && !Pieces::is_of_letters(piece) {
             return search_mixed(pack, message, first, candidates);

@@ -341,7 +341,10 @@ fn read_ascii(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usiz
                 return Some(Err(Dropped::Letters));
             }
             reading.evidence = reading.evidence.with(Evidence::SEPARATOR);
-            if !(byte.is_ascii_digit() && byte_before.is_ascii_digit()) {
+            // Digits of a number, not such that are letters.
+            let in_number =
+                byte.is_ascii_digit() && byte == wanted && byte_before.is_ascii_digit() && byte_before == before;
+            if !in_number {
                 word.gap(gap.has_space);
             }
         }
@@ -414,8 +417,27 @@ fn han(text: &[u8]) -> Option<u32> {
 }
 
 /// Reads letter by letter, folding.
-#[inline(never)]
 fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usize) -> Result<Reading, Dropped> {
+    let mut masked_letters = 0;
+    let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
+    let reading = read_letters(spelling, pattern, text, start, may_be_masked, &mut masked_letters);
+    // What seems to mask a letter may as well part two.
+    match reading {
+        Err(_) if masked_letters > 0 => read_letters(spelling, pattern, text, start, false, &mut 0),
+        reading => reading,
+    }
+}
+
+/// The same, counting the letters that signs mask, if they may.
+#[inline(never)]
+fn read_letters(
+    spelling: &[u8],
+    pattern: &PatternRecord,
+    text: &[u8],
+    start: usize,
+    may_be_masked: bool,
+    masked_letters: &mut u32,
+) -> Result<Reading, Dropped> {
     let mut letters = Letters::new(spelling);
     // The letter being read, how often it has been read, and the one after it.
     let mut current = letters.next().ok_or(Dropped::Letters)?;
@@ -430,8 +452,6 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     // A digit is a letter only among letters, and a word all in another alphabet is a word of its language.
     let mut leet = Leet::default();
     let mut only_look_alikes = true;
-    let may_be_masked = pattern.folds & Evidence::MISSPELT.0 != 0;
-    let mut masked_letters = 0;
     // One letter doubled makes another word, as in `shoot` for `shot`; more than that is drawn out.
     let (mut repeated_letters, mut has_long_run) = (0, false);
     let mut at = start;
@@ -466,7 +486,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         let onward = onward.and_then(|next| agree(code, class, &next));
         let (evidence, advances) = match onward {
             _ if masks => {
-                masked_letters += 1;
+                *masked_letters += 1;
                 (Evidence::MISSPELT, is_satisfied)
             }
             Some(evidence) => (evidence, true),
@@ -484,7 +504,9 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
                 _ => return Err(Dropped::Letters),
             },
         };
-        let script = if masks { Script::Spaced } else { script(code) };
+        // A digit that stands for a letter is one.
+        let is_digit = script(code) == Script::Digit;
+        let script = if masks || evidence.contains(Evidence::LEET) { Script::Spaced } else { script(code) };
         if advances && next.is_some_and(|next| next.joint) {
             let joint_max = if pattern.adds & Evidence::MISSPELT.0 == 0 { JOINT_CHARACTERS_MAX } else { 1 };
             if gap.characters == 0 || gap.characters > joint_max {
@@ -509,13 +531,13 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
         }
         if script == Script::Unspaced {
             word.piece_letters = 0;
-        } else if script == Script::Digit && !evidence.contains(Evidence::LEET) {
+        } else if script == Script::Digit {
             word.end_piece();
         } else if advances || run == 0 || gap.characters > 0 {
             word.piece_letters += 1;
         }
         run += 1;
-        signs_in_run += u32::from(evidence.contains(Evidence::LEET) && script != Script::Digit);
+        signs_in_run += u32::from(evidence.contains(Evidence::LEET) && !is_digit);
         if evidence.contains(Evidence::REPEAT) {
             // A sign beside the letter that it stands for doubles nothing: `w|i|n`.
             repeated_letters += u32::from(run - signs_in_run == current.run + 1);
@@ -538,7 +560,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if next.is_some() || run < current.run {
         return Err(Dropped::Letters);
     }
-    if leet.is_none(may_be_masked) {
+    if leet.is_none(pattern.folds & Evidence::MISSPELT.0 != 0) {
         return Err(Dropped::PlainLetters);
     }
     if only_look_alikes {
@@ -547,7 +569,7 @@ fn read_folded(spelling: &[u8], pattern: &PatternRecord, text: &[u8], start: usi
     if repeated_letters == 1 && !has_long_run {
         return Err(Dropped::Doubled);
     }
-    if masked_letters > 0 && (leet.plain <= MASKED_LETTERS_MIN || masked_letters * MASKED_SHARE > leet.plain) {
+    if *masked_letters > 0 && (leet.plain <= MASKED_LETTERS_MIN || *masked_letters * MASKED_SHARE > leet.plain) {
         return Err(Dropped::Masked);
     }
     word.end(&mut reading)?;
@@ -819,12 +841,25 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
         return false;
     }
     !reading.spaced_out
-        || letter_after(text, reading.end, GAP_CHARACTERS_MAX).is_none_or(|(after, end)| {
+        || letter_after(text, end_of_drawn_out(text, reading), GAP_CHARACTERS_MAX).is_none_or(|(after, end)| {
             let is_single = |end| letter_after(text, end, 0).is_none();
             let goes_on = || letter_after(text, end, GAP_CHARACTERS_MAX).is_some_and(|(_, end)| is_single(end));
             !is_single(end) || is_word(after) && !goes_on()
         })
         || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
+}
+
+/// Where the last letter ends if it is drawn out as single letters are: `v i a g r a a a`.
+fn end_of_drawn_out(text: &[u8], reading: &Reading) -> usize {
+    let last = symbol(decode(&text[reading.last..]).0);
+    let mut end = reading.end;
+    for _ in 0..REPEATS_MAX {
+        match letter_after(text, end, GAP_CHARACTERS_MAX) {
+            Some((after, next)) if symbol(after) == last && letter_after(text, next, 0).is_none() => end = next,
+            _ => break,
+        }
+    }
+    end
 }
 
 /// Whether a letter is a word by itself, in one language or another: `I`, `a`, `à`, `e`, `y`, `и`.

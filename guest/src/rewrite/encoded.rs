@@ -79,10 +79,7 @@ pub(super) fn tag(rest: &[u8]) -> (usize, bool) {
         let end = rest[..rest.len().min(TAG_BYTES_MAX)].array_windows().position(|three| three == b"-->");
         return (end.map_or(0, |end| end + 3), false);
     }
-    let name = match rest {
-        [b'<', b'/', name @ ..] | [b'<', name @ ..] => name,
-        _ => return (0, false),
-    };
+    let ([b'<', b'/', name @ ..] | [b'<', name @ ..]) = rest else { return (0, false) };
     let letters = name.iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
     if !name.first().is_some_and(u8::is_ascii_alphabetic) {
         return (0, false);

@@ -55,6 +55,11 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// Several digits.
+    fn is_number(&self) -> bool {
+        self.kind == Kind::Digits && self.count > 1
+    }
+
     /// Its first eight letters, one byte a letter, and how many letters it has.
     #[inline]
     pub(crate) fn head(&self) -> (u64, u32) {
@@ -502,15 +507,20 @@ impl Pieces {
         words.is_some_and(|words| words.iter().all(|piece| piece.gap >= Gap::Spaced && !piece.joins))
     }
 
-    /// Whether no letter or digit touches a piece from before; signs may be brackets or the end of a sentence.
+    /// Whether no letter touches a piece from before. Signs may be brackets or the end of a sentence, and digits a number.
     #[inline]
     pub(crate) fn begins_token(&self, piece: usize) -> bool {
-        self.pieces[piece].gap != Gap::Touching || self.pieces[piece - 1].kind == Kind::Signs
+        let touches = |piece: usize| self.pieces[piece].gap == Gap::Touching;
+        !touches(piece)
+            || self.pieces[piece - 1].kind == Kind::Signs
+            || self.pieces[piece - 1].is_number() && !touches(piece - 1)
     }
 
     /// Whether none touches the last piece before `next` from behind.
     pub(crate) fn ends_token(&self, next: usize) -> bool {
-        self.pieces.get(next).is_none_or(|next| next.gap != Gap::Touching || next.kind == Kind::Signs)
+        self.pieces
+            .get(next)
+            .is_none_or(|next| next.gap != Gap::Touching || next.kind == Kind::Signs || next.is_number())
     }
 
     /// Whether a piece is of letters, and not of digits or signs.

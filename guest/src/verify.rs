@@ -34,6 +34,8 @@ const MASKED_SHARE: u32 = 2;
 const SPACED_LETTERS_MIN: u32 = 5;
 /// if so many single letters are around it.
 const SPACED_TEXT_LETTERS_MIN: u32 = 8;
+/// Shortest number that is one behind a word with digits for letters, in digits.
+const NUMBER_DIGITS_MIN: usize = 2;
 /// Longest number between them, in digits.
 const NUMBER_DIGITS_MAX: u32 = 12;
 /// So many repeats of a letter are looked through for where a word may begin among them.
@@ -805,7 +807,8 @@ fn end_of_character(text: &[u8], mut end: usize) -> usize {
 fn starts_word(text: &[u8], reading: &Reading) -> bool {
     let (code, _) = decode(&text[reading.start..]);
     if let Some((before, _)) = letter_before(text, reading.start, 0) {
-        return !joins(before, code, reading);
+        let is_number = || is_number(text[..reading.start].iter().rev(), code);
+        return !joins(before, code, reading) || is_number();
     }
     if reading.letters <= SHORT_WORD_LETTERS
         && script(code) != Script::Unspaced
@@ -829,7 +832,8 @@ fn starts_word(text: &[u8], reading: &Reading) -> bool {
 fn ends_word(text: &[u8], reading: &Reading) -> bool {
     let (code, _) = decode(&text[reading.last..]);
     if let Some((after, _)) = letter_after(text, reading.end, 0) {
-        return !joins(code, after, reading);
+        let is_number = || is_number(text[reading.end..].iter(), code);
+        return !joins(code, after, reading) || is_number();
     }
     if reading.letters <= SHORT_WORD_LETTERS
         && script(code) != Script::Unspaced
@@ -847,6 +851,13 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
             !is_single(end) || is_word(after) && !goes_on()
         })
         || *reading.in_spaced_text.get_or_init(|| is_in_spaced_text(text, reading))
+}
+
+/// Whether the bytes beside a word are a number of several digits and nothing else, as names have it: `v1agra2024`.
+fn is_number<'t>(beside: impl Iterator<Item = &'t u8> + Clone, letter: u32) -> bool {
+    let digits = beside.clone().take_while(|byte| byte.is_ascii_digit()).count();
+    let goes_on = beside.skip(digits).next().is_some_and(|&byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    digits >= NUMBER_DIGITS_MIN && !goes_on && script(letter) != Script::Digit
 }
 
 /// Where the last letter ends if it is drawn out as single letters are: `v i a g r a a a`.

@@ -854,9 +854,9 @@ fn ends_word(text: &[u8], reading: &Reading) -> bool {
 }
 
 /// Whether the bytes beside a word are a number of several digits and nothing else, as names have it: `v1agra2024`.
-fn is_number<'t>(beside: impl Iterator<Item = &'t u8> + Clone, letter: u32) -> bool {
+fn is_number<'t>(mut beside: impl Iterator<Item = &'t u8> + Clone, letter: u32) -> bool {
     let digits = beside.clone().take_while(|byte| byte.is_ascii_digit()).count();
-    let goes_on = beside.skip(digits).next().is_some_and(|&byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
+    let goes_on = beside.nth(digits).is_some_and(|&byte| byte.is_ascii_alphanumeric() || !byte.is_ascii());
     digits >= NUMBER_DIGITS_MIN && !goes_on && script(letter) != Script::Digit
 }
 

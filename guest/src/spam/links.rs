@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use wide::i8x16;
 
 use super::{Signal, SignalSet};
-use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, decode, decode_before, letter, script, symbol};
+use crate::fold::{
+    CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, ascii_symbol, decode, decode_before, letter, script, symbol,
+};
 use crate::lanes::eight_bytes;
 use crate::{Evidence, Span};
 
@@ -78,6 +80,21 @@ const SHORTENERS: &[&str] = &[
 /// Top-level domains that are words: a link only with a scheme, `www` or a path.
 const WORDS: &[&str] =
     &["am", "as", "at", "be", "do", "id", "im", "in", "is", "it", "me", "my", "no", "so", "to", "us"];
+/// A bit for each hash that one of `KNOWN` or `WORDS` has: tells in one place that most words are neither.
+const TOP_LEVELS: [u64; 16] = {
+    let (mut bits, mut list) = ([0; 16], 0);
+    while list < 2 {
+        let names = [KNOWN, WORDS][list];
+        let mut at = 0;
+        while at < names.len() {
+            let bit = top_level_bit(names[at].as_bytes());
+            bits[bit / 64] |= 1 << (bit % 64);
+            at += 1;
+        }
+        list += 1;
+    }
+    bits
+};
 /// Hosts that lead to a chat elsewhere.
 const CHATS: &[&str] = &["line.me", "t.me", "telegram.me", "wa.me", "weixin.qq.com"];
 
@@ -127,9 +144,14 @@ impl LinkFinder {
 
     /// Reads the host that has a dot at `dot`, not before `from`.
     fn host_around(&mut self, text: &[u8], from: usize, dot: Dot) -> Option<Found> {
-        let start = label_start(text, from, dot.start)?;
         self.host.clear();
         self.unread.clear();
+        if let Some(found) = plain_host(text, from, dot) {
+            let written = text[found.start..found.end].iter();
+            self.host.extend(written.map(|byte| char::from(byte.to_ascii_lowercase())));
+            return (found.labels > 1).then_some(found);
+        }
+        let start = label_start(text, from, dot.start)?;
         let mut found = Found { start, end: dot.start, labels: 1, hidden: false, apart: false };
         let (length, disguised) = self.label(text, start, Some(dot.start));
         if length == 0 {
@@ -226,11 +248,12 @@ impl LinkFinder {
         let written = &text[found.start..found.end];
         let last = host.rsplit('.').next().unwrap_or_default();
         let is_address = found.labels == 4 && host.split('.').all(|label| label.parse::<u8>().is_ok());
-        let is_punycode = written.windows(4).any(|four| four.eq_ignore_ascii_case(b"xn--"));
+        let is_punycode = written.contains(&b'-') && written.windows(4).any(|four| four.eq_ignore_ascii_case(b"xn--"));
         let has_www = host.starts_with("www.");
         let is_sure = scheme_start.is_some() || has_www || !path.is_empty();
-        let is_known = KNOWN.binary_search(&last).is_ok() || is_punycode || !last.is_ascii();
-        let is_word = WORDS.binary_search(&last).is_ok();
+        let may_be_top_level = may_be_top_level(last);
+        let is_known = may_be_top_level && KNOWN.binary_search(&last).is_ok() || is_punycode || !last.is_ascii();
+        let is_word = may_be_top_level && WORDS.binary_search(&last).is_ok();
 
         let mut signals = SignalSet::default();
         let mut insert = |signal, holds| {
@@ -258,6 +281,22 @@ impl LinkFinder {
         let unread = Some(self.unread.as_str()).filter(|unread| !unread.is_empty() && *unread != host);
         Link { span: Span { start, end: end as u32 }, host, unread, path, signals }
     }
+}
+
+/// The bit of `TOP_LEVELS` for a name.
+const fn top_level_bit(name: &[u8]) -> usize {
+    let (mut hash, mut at) = (name.len() as u32, 0);
+    while at < name.len() && at < 4 {
+        hash = hash << 8 ^ hash >> 24 ^ name[at] as u32;
+        at += 1;
+    }
+    (hash.wrapping_mul(0x9E37_79B1) >> 22) as usize
+}
+
+/// Whether a name may be in `KNOWN` or `WORDS`.
+fn may_be_top_level(name: &str) -> bool {
+    let bit = top_level_bit(name.as_bytes());
+    TOP_LEVELS[bit / 64] >> (bit % 64) & 1 == 1
 }
 
 /// Whether `host` or a parent of it is in the sorted list.
@@ -318,6 +357,55 @@ struct Found {
     apart: bool,
 }
 
+/// The host around a dot where nothing but ASCII is in it and beside it, and no label needs decoding: what most are.
+/// `None` if that is not so; one label if there is no host.
+fn plain_host(text: &[u8], from: usize, dot: Dot) -> Option<Found> {
+    let is_in_host = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_end = |byte: u8| byte.is_ascii() && ascii_symbol(byte) == SEPARATOR;
+    let is_label = |label: &[u8]| {
+        label.len() <= LABEL_CHARACTERS_MAX && !label.get(..4).is_some_and(|four| four.eq_ignore_ascii_case(b"xn--"))
+    };
+    if text[dot.start] != b'.' || dot.apart {
+        return None;
+    }
+    let before = &text[from..dot.start];
+    let start = before.iter().rposition(|&byte| !is_in_host(byte)).map_or(from, |at| from + at + 1);
+    if start > from && !is_end(text[start - 1]) || !is_label(&text[start..dot.start]) {
+        return None;
+    }
+    let mut found = Found { start, end: dot.start, labels: 1, hidden: false, apart: false };
+    if start == dot.start {
+        return Some(found);
+    }
+    // The text begins with the last dot.
+    let mut rest = &text[dot.start..];
+    loop {
+        let label = &rest[1..];
+        let label = &label[..label.iter().position(|&byte| !is_in_host(byte)).unwrap_or(label.len())];
+        let after = &rest[1 + label.len()..];
+        let may_go_on = match after {
+            [b'[' | b'(', ..] | [b' ', b'.' | b'd' | b'D' | b'[' | b'(' | 0x80.., ..] => true,
+            [byte, ..] => !is_end(*byte),
+            [] => false,
+        };
+        if may_go_on || !is_label(label) {
+            return None;
+        }
+        // A hyphen ends no label.
+        let length = label.iter().rposition(|&byte| byte != b'-').map_or(0, |at| at + 1);
+        if length == 0 {
+            break;
+        }
+        found.labels += 1;
+        found.end = text.len() - rest.len() + 1 + length;
+        match after {
+            [b'.', next, ..] if length == label.len() && !matches!(next, b' ' | b'.') => rest = after,
+            _ => break,
+        }
+    }
+    (found.end - found.start <= HOST_BYTES_MAX).then_some(found)
+}
+
 /// A dot, or what stands for one.
 #[derive(Clone, Copy, Debug)]
 struct Dot {
@@ -328,17 +416,18 @@ struct Dot {
 }
 
 /// The next dot at or after `at` that may be one of a host.
-fn next_dot(text: &[u8], mut at: usize) -> Option<Dot> {
-    while at < text.len() {
-        let mut signs = signs(text, at);
+fn next_dot(text: &[u8], at: usize) -> Option<Dot> {
+    // There is something before it, and something after it.
+    let mut at = at.max(1);
+    while at + 1 < text.len() {
+        // The last lane begins early rather than ends beyond the text: how long texts are is not to be foreseen.
+        let lane = if at + LANE > text.len() && text.len() > LANE { text.len() - LANE } else { at };
+        let mut signs = signs(text, lane) >> (at - lane) << (at - lane);
         while signs != 0 {
-            let sign = at + signs.trailing_zeros() as usize;
-            signs &= signs - 1;
-            if is_likely(text, sign)
-                && let Some(dot) = dot_sign(text, sign)
-            {
+            if let Some(dot) = dot_sign(text, lane + signs.trailing_zeros() as usize) {
                 return Some(dot);
             }
+            signs &= signs - 1;
         }
         at += LANE;
     }
@@ -348,32 +437,40 @@ fn next_dot(text: &[u8], mut at: usize) -> Option<Dot> {
 /// Bytes that are looked at together.
 const LANE: usize = 16;
 
-/// Bits of the bytes from `at` on that a dot may begin with, the first byte in the lowest bit.
+/// Bits of the bytes from `at` on, which is not 0, that a dot of a host may begin with, the first byte in the lowest
+/// bit. Most dots are full stops, and are none of these.
 #[inline]
 fn signs(text: &[u8], at: usize) -> u32 {
     let bytes: i8x16 = match text[at..].first_chunk::<LANE>() {
         Some(lane) => bytemuck::cast(*lane),
         None => bytemuck::cast([eight_bytes(text, at), eight_bytes(text, at + 8)]),
     };
+    let (before, after) = (text[at - 1], text.get(at + LANE).copied().unwrap_or_default());
     let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte.cast_signed()));
-    let spaces = is(b' ').to_bitmask() << 1 | u32::from(at == 0 || text[at - 1] == b' ');
-    let words = (bytes | i8x16::splat(0x20)).simd_eq(i8x16::splat(b'd'.cast_signed())).to_bitmask() & spaces;
-    let mut others = is(b'.') | is(b'[') | is(b'(');
-    if bytes.to_bitmask() != 0 {
-        others |= is(0xE2) | is(0xE3) | is(0xE7) | is(0xEF);
-    }
-    (others.to_bitmask() | words) & 0xFFFF
-}
+    let small = bytes | i8x16::splat(0x20);
+    let is_letter = |letter: u8| small.simd_eq(i8x16::splat(letter.cast_signed())).to_bitmask();
+    // The same bits a place on or back, what stands outside being known.
+    let after_one = |bits: u32, byte: u8| bits << 1 | u32::from(before == byte);
+    let before_one = |bits: u32, byte: u8| bits >> 1 | u32::from(after == byte) << (LANE - 1);
+    // Bits of what may come one or two places on, where nobody looked.
+    const NEXT: u32 = 1 << (LANE - 1);
+    const NEXT_TWO: u32 = 3 << (LANE - 2);
 
-/// Whether a sign may be the dot of a host by its neighbours. Most are full stops, and letters of other words.
-fn is_likely(text: &[u8], at: usize) -> bool {
-    let next = text.get(at + 1).copied().unwrap_or(b' ');
-    let after_space = at > 0 && text[at - 1] == b' ';
-    match text[at] {
-        b'.' => !matches!(next, b' ' | b'.') || after_space,
-        b'd' | b'D' => next | 0x20 == b'o' && after_space,
-        _ => true,
+    let (dots, spaces) = (is(b'.').to_bitmask(), is(b' ').to_bitmask());
+    let (after_space, before_space) = (after_one(spaces, b' '), before_one(spaces, b' '));
+    let stops = after_one(dots, b'.') | before_one(dots, b'.') | (after_space ^ before_space);
+    let d = is_letter(b'd');
+    let words = d & after_space & (is_letter(b'o') >> 1 | NEXT) & (is_letter(b't') >> 2 | NEXT_TWO);
+    let brackets = (is(b'[') | is(b'(')).to_bitmask() & ((dots | d) >> 1 | NEXT);
+    let mut signs = dots & !stops | words | brackets;
+    if bytes.to_bitmask() != 0 {
+        let first = is(0xE2) | is(0xE3) | is(0xE7) | is(0xEF);
+        let last = is(0x82) | is(0x8E) | is(0xA1) | is(0xA4) | is(0xB9);
+        signs |= first.to_bitmask() & (last.to_bitmask() >> 2 | NEXT_TWO);
     }
+    // Nothing comes after the last byte.
+    let known = (text.len() - 1 - at).min(LANE);
+    signs & ((1 << known) - 1)
 }
 
 /// The dot at `at`, spaces before it included.
@@ -475,6 +572,10 @@ fn label_start(text: &[u8], from: usize, end: usize) -> Option<usize> {
 
 /// Where the scheme before a host begins: `http://` in all its spellings.
 fn scheme_start(text: &[u8], host: usize) -> Option<usize> {
+    // It ends with a stroke, if one of another script.
+    if !matches!(text[..host].last()?, b'/' | b'\\' | 0x80..) {
+        return None;
+    }
     let (mut at, mut slashes, mut colons) = (host, 0, 0);
     while let Some((code, before)) = decode_before(text, at).filter(|_| host - at < 16) {
         match char::from_u32(code) {

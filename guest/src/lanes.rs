@@ -60,7 +60,18 @@ pub(crate) fn eight_bytes(text: &[u8], at: usize) -> u64 {
     }
 }
 
-/// The same where fewer than eight bytes are left.
+/// Sixteen bytes of a text, zeros beyond its end. The same steps wherever the end is, which a processor cannot foresee.
+#[inline(always)]
+pub(crate) fn sixteen_bytes(text: &[u8], at: usize) -> [u64; 2] {
+    let Some(last) = text.len().checked_sub(8) else { return [eight_bytes(text, at), 0] };
+    [at, at + 8].map(|at| {
+        let from = at.min(last);
+        let eight = text[from..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight));
+        eight.checked_shr(8 * (at - from) as u32).unwrap_or_default()
+    })
+}
+
+/// Eight bytes where fewer are left.
 fn last_bytes(text: &[u8], at: usize) -> u64 {
     // One look at the end: in the sandbox a copy of a length that is not known costs a call out of it.
     match text.last_chunk() {

@@ -11,7 +11,7 @@ use super::{Signal, SignalSet};
 use crate::fold::{
     CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Script, ascii_symbol, decode, decode_before, letter, script, symbol,
 };
-use crate::lanes::eight_bytes;
+use crate::lanes::sixteen_bytes;
 use crate::{Evidence, Span};
 
 /// Longest host, in bytes, as DNS has it. Of a longer one, the end.
@@ -417,35 +417,41 @@ struct Dot {
 
 /// The next dot at or after `at` that may be one of a host.
 fn next_dot(text: &[u8], at: usize) -> Option<Dot> {
-    // There is something before it, and something after it.
-    let mut at = at.max(1);
-    while at + 1 < text.len() {
-        // The last lane begins early rather than ends beyond the text: how long texts are is not to be foreseen.
-        let lane = if at + LANE > text.len() && text.len() > LANE { text.len() - LANE } else { at };
-        let mut signs = signs(text, lane) >> (at - lane) << (at - lane);
+    let first_of = |at: usize, mut signs: u32| {
         while signs != 0 {
-            if let Some(dot) = dot_sign(text, lane + signs.trailing_zeros() as usize) {
+            if let Some(dot) = dot_sign(text, at + signs.trailing_zeros() as usize) {
                 return Some(dot);
             }
             signs &= signs - 1;
         }
+        None
+    };
+    // There is something before it, and something after it.
+    let mut at = at.max(1);
+    while let Some(lane) = text[at - 1..].first_chunk::<{ LANE + 2 }>() {
+        if let Some(dot) = first_of(at, signs(lane)) {
+            return Some(dot);
+        }
         at += LANE;
     }
-    None
+    let mut lane = [0; LANE + 2];
+    lane[..LANE].copy_from_slice(bytemuck::bytes_of(&sixteen_bytes(text, at - 1)));
+    lane[LANE] = text.get(at - 1 + LANE).copied().unwrap_or_default();
+    // Nothing comes after the last byte.
+    let known = text.len().saturating_sub(at + 1);
+    first_of(at, signs(&lane) & ((1 << known) - 1))
 }
 
 /// Bytes that are looked at together.
 const LANE: usize = 16;
 
-/// Bits of the bytes from `at` on, which is not 0, that a dot of a host may begin with, the first byte in the lowest
-/// bit. Most dots are full stops, and are none of these.
-#[inline]
-fn signs(text: &[u8], at: usize) -> u32 {
-    let bytes: i8x16 = match text[at..].first_chunk::<LANE>() {
-        Some(lane) => bytemuck::cast(*lane),
-        None => bytemuck::cast([eight_bytes(text, at), eight_bytes(text, at + 8)]),
-    };
-    let (before, after) = (text[at - 1], text.get(at + LANE).copied().unwrap_or_default());
+/// Bits of the bytes between the first and the last that a dot of a host may begin with, the first in the lowest bit.
+/// Most dots are full stops, and are none of these.
+#[inline(always)]
+fn signs(lane: &[u8; LANE + 2]) -> u32 {
+    let [before, inner @ .., after] = lane;
+    let bytes: i8x16 = bytemuck::cast(*inner);
+    let (before, after) = (*before, *after);
     let is = |byte: u8| bytes.simd_eq(i8x16::splat(byte.cast_signed()));
     let small = bytes | i8x16::splat(0x20);
     let is_letter = |letter: u8| small.simd_eq(i8x16::splat(letter.cast_signed())).to_bitmask();
@@ -468,9 +474,7 @@ fn signs(text: &[u8], at: usize) -> u32 {
         let last = is(0x82) | is(0x8E) | is(0xA1) | is(0xA4) | is(0xB9);
         signs |= first.to_bitmask() & (last.to_bitmask() >> 2 | NEXT_TWO);
     }
-    // Nothing comes after the last byte.
-    let known = (text.len() - 1 - at).min(LANE);
-    signs & ((1 << known) - 1)
+    signs
 }
 
 /// The dot at `at`, spaces before it included.
@@ -556,7 +560,6 @@ fn label_start(text: &[u8], from: usize, end: usize) -> Option<usize> {
         let Some((code, at)) = decode_before(text, start).filter(|&(_, at)| at >= from) else { break };
         match host_character(code) {
             HostCharacter::End => break,
-            HostCharacter::Nothing if start == end => break,
             HostCharacter::Nothing => {}
             HostCharacter::Is(_) => {
                 let is_han = script(code) == Script::Unspaced;
@@ -698,6 +701,7 @@ mod tests {
             "ｈｔｔｐ://ｅｘａｍｐｌｅ-ｂａｎｋ.ｃｏｍ/ｌｏｇｉｎ",
             "http://example-bank．com/login",
             "h\u{200B}ttp://e\u{200B}xam\u{200B}ple-bank.c\u{200B}om/login",
+            "http://example-bank\u{200B}.\u{200B}com/login",
             "http: /  / example-bank . com / login",
             "httр://ехаmрlе-bаnк.соm/lоgіn",
             "请看example-bank.com查看",

@@ -12,19 +12,21 @@
 //! The model answers two questions: is this unwanted at all, and, if it is, is it fraud rather than
 //! advertising. Their product gives the two confidences, which add up to the first answer.
 
+mod glance;
 mod links;
 mod marketing;
 mod model;
 mod read;
 mod signals;
 
+pub use glance::glance;
 #[cfg(feature = "compile")]
 pub(crate) use links::fold_url;
 pub use links::{Link, LinkFinder};
 pub(crate) use links::{has_path, parents};
 pub use marketing::{Marketing, marketing};
 pub use model::{Model, ModelError, ModelParts, Reason, SLOT_BITS, share};
-pub use read::{Feature, features, glance};
+pub use read::{Feature, features};
 pub use signals::{Signal, SignalSet};
 
 /// Longest text that is read, in bytes: several times the longest SMS. What is beyond it is not judged

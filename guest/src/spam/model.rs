@@ -1,12 +1,12 @@
 //! The model: weights in bytes, and what they say of a message. Used in place, as a file and as a section
 //! of a pack. Not for training; that is in the command.
 //!
-//! # Format, version 3 (little-endian)
+//! # Format, version 4 (little-endian)
 //!
 //! | bytes | what |
 //! |---|---|
 //! | 0..8 | magic `tamismdl` |
-//! | 8..12 | format version, 3 |
+//! | 8..12 | format version, 4 |
 //! | 12..16 | bias of the glance, `i32`, in 1/256 of a weight's step |
 //! | 16..24 | hash of the fold table it was trained with |
 //! | 24..32 | XXH3-64 of the whole model with these eight bytes left out |
@@ -26,16 +26,17 @@
 //!
 //! Most messages are not unwanted by far, and cost little: a glance at each four bytes in a row, as they are written,
 //! tells. Its sum is its bias and 5/2 of its weights, divided by how many bytes there are and five to the power of 3/4.
-//! Where that is below zero, all letters are of ASCII or of East Asia, and there is no link, the confidence is 0, and
-//! the answers are not asked.
+//! Where that is below zero, nothing looks like a disguise, and there is no link, the confidence is 0, and the answers
+//! are not asked.
 
 use alloc::vec::Vec;
 use core::fmt;
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::glance::{glance, is_usual};
 use super::links::LinkFinder;
-use super::read::{Feature, Weighed, glance, read};
+use super::read::{Feature, Weighed, read};
 use super::{Confidence, SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::fold_table_hash;
@@ -60,7 +61,7 @@ const POWERS: [u16; 512] = {
 };
 
 const MAGIC: [u8; 8] = *b"tamismdl";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const HEADER_BYTES: usize = 192;
 const CHECKSUM_AT: usize = 24;
 const SIGNALS_AT: usize = 56;
@@ -311,14 +312,6 @@ impl<'m> Model<'m> {
         reasons.truncate(most);
         reasons
     }
-}
-
-/// Whether a text has no letters but of ASCII and of East Asia: a glance does not see through others, which may be a
-/// disguise.
-fn is_usual(text: &[u8]) -> bool {
-    let is_odd = |byte: &u8| matches!(byte, 0xC2..=0xE2 | 0xF0..);
-    // All bytes, without an early end: several at a time.
-    !text.iter().fold(false, |any, byte| any | is_odd(byte))
 }
 
 /// 256 times the power of 3/4 of a number that fits into 32 bits.

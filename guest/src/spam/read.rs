@@ -5,7 +5,7 @@
 //! lists: [`search`](crate::search) looks at the same text with more care.
 
 use super::links::LinkFinder;
-use super::{SLOT_BITS, SPAM_BYTES_MAX, Signal, SignalSet};
+use super::{SPAM_BYTES_MAX, Signal, SignalSet};
 use crate::Span;
 use crate::fold::{CLASS_FIRST_LETTER, IGNORABLE, SEPARATOR, Symbol, ascii_symbol, decode, is_mark, symbol};
 
@@ -62,6 +62,8 @@ const SMALL_LETTERS: u32 = 1;
 const CAPITALS: u32 = 2;
 const CAPITAL_FIRST: u32 = 3;
 const MIXED: u32 = 4;
+/// Letters of a style that hides their case.
+const STYLED: u32 = 5;
 const SHAPE_DIGITS: u32 = 16;
 /// The bit that small ASCII letters have and capitals have not.
 const SMALL: u8 = 0x20;
@@ -100,37 +102,6 @@ pub fn features(text: &[u8], sender: &[u8], links: &mut LinkFinder, mut each: im
     signals
 }
 
-/// What a byte is at a glance: capitals are small letters, and all digits one.
-const GLANCED: [u8; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < table.len() {
-        table[byte] = if (byte as u8).is_ascii_digit() { b'0' } else { (byte as u8).to_ascii_lowercase() };
-        byte += 1;
-    }
-    table
-};
-
-/// Calls `each` with the slot of each four bytes in a row, after spaces, of a text: as many as there are bytes.
-#[inline]
-pub fn glance(text: &[u8], mut each: impl FnMut(usize)) {
-    const SHIFT: u32 = 32 - SLOT_BITS[2];
-    let slot = |window: u32| (window.wrapping_mul(FOUR_LETTERS) >> SHIFT) as usize;
-    let push = |window: u32, byte: u8| window << 8 | u32::from(GLANCED[usize::from(byte)]);
-    // Both halves side by side: neither waits for the window of the other.
-    let (first, second) = text.split_at(text.len() / 2);
-    let mut windows = [u32::from_ne_bytes([b' '; 4]); 2];
-    windows[1] = first[first.len().saturating_sub(4)..].iter().fold(windows[0], |window, &byte| push(window, byte));
-    for (&one, &other) in first.iter().zip(second) {
-        windows = [push(windows[0], one), push(windows[1], other)];
-        each(slot(windows[0]));
-        each(slot(windows[1]));
-    }
-    if let Some(&last) = second.get(first.len()) {
-        each(slot(push(windows[1], last)));
-    }
-}
-
 /// What a text comes to.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Weighed {
@@ -164,6 +135,8 @@ pub(crate) fn read<const SPANS: bool>(
         word_small: false,
         word_kinds: 0,
         is_apart: false,
+        letter_end: 0,
+        apart_spaces: 0,
         shape: 0,
         shape_last: 0,
         shape_start: 0,
@@ -210,6 +183,9 @@ struct Reader<F, const SPANS: bool> {
     word_kinds: u8,
     /// The word being read is made of single letters apart.
     is_apart: bool,
+    /// Where the last letter ended; how many spaces stand between letters apart.
+    letter_end: usize,
+    apart_spaces: usize,
     /// Hash of the shape since the last space, 0 after one; its last part, of which many in a row are one.
     shape: u32,
     shape_last: u32,
@@ -218,11 +194,12 @@ struct Reader<F, const SPANS: bool> {
     words: u32,
     shouted: u32,
     exclaims: u32,
-    /// The number before: where it ended, its digits with those it continues, its first two digits.
+    /// The number before: where it ended, what is invisible since then left out, its digits with those it continues,
+    /// its first two digits.
     number_end: usize,
     number_digits: usize,
     number_lead: [Symbol; 2],
-    /// Where the last sign of a currency ended, 0 before the first; whether the number before is an amount.
+    /// Where the last sign of a currency ended in the same way, 0 before the first; whether the number before is an amount.
     money_end: usize,
     is_money: bool,
 }
@@ -289,6 +266,8 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
                 DIGITS..AFTER_DIGITS => at = self.digits(text, start),
                 SEPARATOR => self.separator(text, start, at, code),
                 IGNORABLE => {
+                    self.number_end += length;
+                    self.money_end += if self.money_end > 0 { length } else { 0 };
                     let is_usual = is_mark(code) || code == 0x200D;
                     if self.touching == Touching::Letter && !is_usual {
                         self.weighed.signals.insert(Signal::Invisible);
@@ -341,7 +320,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             shouted += u32::from(run.case == CAPITALS && run.letters >= 2);
             at += 1;
         };
-        self.touching = Touching::Letter;
+        (self.touching, self.letter_end) = (Touching::Letter, run.end);
         self.window = window;
         (self.word, self.word_letters, self.word_kinds) = (run.word, run.letters, KIND_ASCII);
         self.word_small = run.case != CAPITALS;
@@ -365,7 +344,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         };
         let run = self.run(text, start, self.window, self.word, previous);
         (self.window, self.word) = (run.window, run.word);
-        self.touching = Touching::Letter;
+        (self.touching, self.letter_end) = (Touching::Letter, run.end);
         self.word_kinds |= KIND_ASCII;
         self.word_letters += run.letters;
         self.weighed.sums[GRAMS] += run.sum;
@@ -418,11 +397,15 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
 
     #[inline]
     fn end_shape(&mut self, end: usize) {
-        if self.shape != 0 {
+        if self.shape == 0 {
+            return;
+        }
+        // Letters apart are one word, not many short ones.
+        if !self.is_apart {
             self.weighed.sums[WORDS] += self.weigh_shape(self.shape, end);
             self.weighed.counts[WORDS] += 1;
-            (self.shape, self.shape_last) = (0, 0);
         }
+        (self.shape, self.shape_last) = (0, 0);
     }
 
     #[inline]
@@ -433,18 +416,21 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     /// A letter of a script with words, not ASCII.
     fn letter(&mut self, text: &[u8], end: usize, start: usize, code: u32, class: Symbol) {
         let class = if class == L { I } else { class };
-        self.add_shape(start, SMALL_LETTERS);
-        if self.touching != Touching::Letter {
-            self.begin_word(text, end, start);
-        } else if self.window as u8 == narrow(class) {
-            return;
-        }
-        self.word_kinds |= match code {
+        let kind = match code {
             // Accents, and full width.
             0..0x250 | 0x1E00..0x1F00 | 0xFF00..0x10000 => 0,
             0..0x2000 => KIND_OTHER,
             _ => KIND_STYLED,
         };
+        self.add_shape(start, if kind == KIND_STYLED { STYLED } else { SMALL_LETTERS });
+        if self.touching != Touching::Letter {
+            self.begin_word(text, end, start);
+        } else if self.window as u8 == narrow(class) {
+            self.letter_end = end;
+            return;
+        }
+        self.letter_end = end;
+        self.word_kinds |= kind;
         self.add_letter(start, class);
     }
 
@@ -485,8 +471,13 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
             self.word_start = start as u32;
             return;
         }
-        if (self.word_letters == 1 || self.is_apart) && stands_alone(text, end) {
-            self.is_apart = true;
+        let spaces = text[self.letter_end.min(start)..start].iter().filter(|&&byte| byte <= b' ').count();
+        // Where more is between than before, another word begins.
+        let goes_on = if self.is_apart { spaces <= self.apart_spaces } else { self.word_letters == 1 };
+        if goes_on && stands_alone(text, end) {
+            if !self.is_apart {
+                (self.is_apart, self.apart_spaces) = (true, spaces);
+            }
             if self.word_letters >= 4 {
                 self.weighed.signals.insert(Signal::Apart);
             }
@@ -584,6 +575,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
                     self.add_letter(start, class);
                 }
             }
+            self.letter_end = at;
             return at;
         }
         self.number(start, at, count, lead);
@@ -628,25 +620,43 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
 
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
         let sign = char::from_u32(code).unwrap_or(' ');
+        // A picture within a word is no part of it.
+        if self.touching == Touching::Letter && is_picture(code) && is_letter_after(text, end, |code| is_picture(code))
+        {
+            return;
+        }
         if code <= 0x20 {
             self.end_shape(start);
         } else {
             self.add_shape(start, code);
         }
-        // A sign within a word is a letter.
+        // A sign within a word is a letter, and some are where a word begins.
         let letter = match sign {
             '@' => b'a',
-            '$' | '€' | '£' if self.touching == Touching::Letter => b's',
+            '$' | '€' | '£' => b's',
             '!' | '|' => b'i',
             '+' => b't',
             _ => 0,
         };
-        if letter != 0 && self.touching == Touching::Letter && is_letter_at(text, end) {
+        let begins = self.touching == Touching::Nothing
+            && matches!(sign, '@' | '|' | '+')
+            && text[..start].last().is_none_or(|&byte| byte <= b' ');
+        let is_letter = letter != 0
+            && (self.touching == Touching::Letter || begins)
+            && is_letter_after(text, end, |code| match sign {
+                '+' | '|' if !begins => matches!(code, 0x24 | 0x2B | 0x30..0x3A | 0x40 | 0x7C),
+                _ => matches!(code, 0x24 | 0x2B | 0x40 | 0x7C),
+            });
+        if is_letter {
             self.weighed.signals.insert(Signal::Leet);
+            if begins {
+                self.begin_word(text, end, start);
+            }
             let class = letter_class(letter);
-            if self.window as u8 != narrow(class) {
+            if self.window as u8 != narrow(class) || begins {
                 self.add_letter(start, class);
             }
+            self.letter_end = end;
             return;
         }
         match sign {
@@ -692,6 +702,28 @@ fn is_letter_at(text: &[u8], at: usize) -> bool {
     }
 }
 
+/// Whether a letter of the alphabet follows at `at`, with no more than a few of such characters before it and of those
+/// that are invisible.
+fn is_letter_after(text: &[u8], mut at: usize, may_come: impl Fn(u32) -> bool) -> bool {
+    for _ in 0..4 {
+        let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { return false };
+        let (code, length) = decode(rest);
+        if is_letter_at(text, at) {
+            return true;
+        }
+        if !may_come(code) && symbol(code) != IGNORABLE {
+            return false;
+        }
+        at += length;
+    }
+    false
+}
+
+/// Whether a code point is a picture that has nothing of a letter.
+fn is_picture(code: u32) -> bool {
+    matches!(code, 0x2600..0x27C0 | 0x1F300..0x1FB00)
+}
+
 /// Whether the letter that ends at `end` has none beside it.
 fn stands_alone(text: &[u8], mut end: usize) -> bool {
     while end < text.len() {
@@ -702,30 +734,4 @@ fn stands_alone(text: &[u8], mut end: usize) -> bool {
         }
     }
     true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use alloc::vec::Vec;
-
-    #[test]
-    fn a_glance_sees_each_four_bytes_once() {
-        for length in 0..20 {
-            let text = &b"Win 500 now, text 07"[..length];
-            let padded = [&b"    "[..], &text.to_ascii_lowercase()].concat();
-            let slot = |four: &[u8]| {
-                let window = four.iter().fold(0u32, |window, &byte| {
-                    window << 8 | u32::from(if byte.is_ascii_digit() { b'0' } else { byte })
-                });
-                (window.wrapping_mul(FOUR_LETTERS) >> (32 - SLOT_BITS[2])) as usize
-            };
-            let mut expected: Vec<usize> = padded.windows(4).skip(1).map(slot).collect();
-            let mut seen = Vec::new();
-            glance(text, |slot| seen.push(slot));
-            expected.sort_unstable();
-            seen.sort_unstable();
-            assert_eq!(seen, expected, "{length} bytes");
-        }
-    }
 }

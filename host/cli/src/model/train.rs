@@ -50,7 +50,7 @@ const GLANCE: usize = ANSWERS;
 /// How much more a miss costs at a glance than it does in the answer.
 const GLANCE_COST: f64 = 3.0;
 /// Part of the messages found by the answer that the glance may lose.
-const GLANCE_LOSS: f64 = 0.005;
+const GLANCE_LOSS: f64 = 0.002;
 /// Slots of the first answer; those of the second are merged from them.
 const SLOTS: usize = 1 << SLOT_BITS[0];
 /// Value of the feature that is always there.

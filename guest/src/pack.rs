@@ -1,7 +1,7 @@
 //! The pack: word lists compiled to flat bytes, checked once and then searched in place. Not for
 //! making one; that is [`compile`](crate::compile).
 //!
-//! # Format, version 6 (little-endian, offsets in bytes from the start of the pack)
+//! # Format, version 7 (little-endian, offsets in bytes from the start of the pack)
 //!
 //! | bytes | what |
 //! |---|---|
@@ -57,7 +57,7 @@ use crate::urls::Hosts;
 use crate::{Evidence, Field, Severity};
 
 /// The version this code reads and writes.
-pub const FORMAT_VERSION: u32 = 6;
+pub const FORMAT_VERSION: u32 = 7;
 pub(crate) const MAGIC: [u8; 8] = *b"tamispak";
 pub(crate) const HEADER_BYTES: usize = 192;
 pub(crate) const SECTION_ALIGN: usize = 64;

@@ -285,6 +285,7 @@ fn is_written(letters: &[u8], written: &[u8]) -> bool {
     are_fours && is_rest && written.len() == letters_bytes(letters.len())
 }
 
+#[cfg(feature = "compile")]
 fn is_of_letters(letters: &[u8]) -> bool {
     letters.iter().all(|&letter| NUMBERS[usize::from(letter)] < NO_LETTER)
 }

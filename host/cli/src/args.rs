@@ -70,7 +70,8 @@ pub(crate) enum ModelCommand {
 /// one of them, `#` a digit, `@` a letter.
 #[derive(Debug, ArgGroup)]
 pub(crate) struct ModelDataArgs {
-    /// Files of labelled messages
+    /// Files of labelled messages, JSON Lines: {"text": …, "label": "ham" | "advertising" | "fraud" | "spam"}, and "sender"
+    /// if it is known
     #[arg(value_name = "DATA", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// File of texts that are all ham, such as books and dialogues: weighs less, and at most 15,000 are taken

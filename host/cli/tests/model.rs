@@ -52,7 +52,9 @@ fn data_that_nothing_can_be_learnt_from_is_refused_with_the_reason() {
         ("{\"text\":\"hi\",\"label\":\"Spam!\"}", "label `Spam!`"),
         ("{\"label\":\"ham\"}", "either `text` or `template`"),
         ("{\"text\":7,\"label\":\"ham\"}", "invalid type"),
-        ("hi there", "expected"),
+        ("hi there", "no JSON object"),
+        ("ham,hi there", "no JSON object"),
+        ("[{\"text\":\"hi\",\"label\":\"ham\"}]", "an array"),
         ("{\"text\":\"a\0b\",\"label\":\"ham\"}", "control character"),
     ] {
         assert_refused(&folder, format!("{good}{line}\n"), &["data.jsonl:76: ", reason, "JSON Lines"]);
@@ -69,6 +71,10 @@ fn data_that_nothing_can_be_learnt_from_is_refused_with_the_reason() {
     );
     // All lines wrong: the first few are named, the rest counted.
     assert_refused(&folder, "no JSON\n".repeat(1000), &["data.jsonl:1:", "995 more lines"]);
+    assert_refused(&folder, b"{\"text\":\"caf\xE9\",\"label\":\"ham\"}\n", &["data.jsonl:1: not UTF-8"]);
+    let nowhere = ["model", "train", &folder.path("data.jsonl"), "-o", &folder.path("none/out.bin")];
+    let nowhere = tamis(&nowhere).output().unwrap();
+    assert!(nowhere.status.code() == Some(2) && stderr(&nowhere).contains("is no folder"), "{}", stderr(&nowhere));
     let missing = tamis(&["model", "eval", &folder.path("none.jsonl")]).output().unwrap();
     assert!(missing.status.code() == Some(2) && stderr(&missing).contains("none.jsonl"), "{}", stderr(&missing));
 }
@@ -94,6 +100,28 @@ fn marks_at_the_start_line_ends_and_long_lines_are_dealt_with() {
     let zeros =
         format!("{good}{{\"text\":\"\\u0000\\u0000\",\"label\":\"ham\"}}\n{{\"text\":\"\",\"label\":\"fraud\"}}\n");
     assert_eq!(train(&folder, zeros).status.code(), Some(0));
+}
+
+#[test]
+fn what_is_no_model_is_not_measured() {
+    let folder = Folder::new("model-none");
+    let data = folder.write("data.jsonl", examples(25));
+    let shipped = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wordlists/model.bin")).unwrap();
+    let (mut older, mut damaged) = (shipped.clone(), shipped.clone());
+    older[8] -= 1;
+    damaged[5000] ^= 1;
+    for (bytes, reason) in [
+        (&b""[..], "does not begin with"),
+        (b"t", "does not begin with"),
+        (&older, "another format version"),
+        (&damaged, "checksum"),
+        (&shipped[..shipped.len() - 1], "too short or too long"),
+    ] {
+        let model = folder.write("model.bin", bytes);
+        let output = tamis(&["model", "eval", &data, "--model", &model]).output().unwrap();
+        let error = stderr(&output);
+        assert!(output.status.code() == Some(2) && error.contains(&model) && error.contains(reason), "{error}");
+    }
 }
 
 #[test]

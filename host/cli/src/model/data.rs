@@ -100,15 +100,15 @@ impl Random {
     }
 }
 
-/// Reads one file, of which `most` messages are kept. `fixed` is the label of all its lines, whatever they say
-/// of themselves.
+/// Reads one file, of which `most` messages are kept, and says how many it has. `fixed` is the label of all its lines,
+/// whatever they say of themselves.
 pub(crate) fn read(
     path: &Path,
     source: usize,
     fixed: Option<Label>,
     most: usize,
     seed: u64,
-) -> anyhow::Result<Vec<Example>> {
+) -> anyhow::Result<(Vec<Example>, u64)> {
     let open = || format!("cannot read labelled messages from {}", path.display());
     let file = File::open(path).with_context(open)?;
     if file.metadata().with_context(open)?.is_dir() {
@@ -119,7 +119,7 @@ pub(crate) fn read(
     let mut kept: Vec<(u64, Example)> = Vec::new();
     // Messages with a smaller number than this are kept.
     let (mut limit, mut kept_bytes) = (u64::MAX, 0);
-    let (mut bytes, mut number, mut wrong, mut problems) = (Vec::new(), 0u64, 0u64, Vec::new());
+    let (mut bytes, mut number, mut wrong, mut problems, mut all) = (Vec::new(), 0u64, 0u64, Vec::new(), 0u64);
     loop {
         bytes.clear();
         if reader.by_ref().take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut bytes).with_context(open)? == 0 {
@@ -137,6 +137,7 @@ pub(crate) fn read(
         };
         match parsed {
             Ok(examples) => {
+                all += examples.len() as u64;
                 for example in examples {
                     let number = random.next();
                     if number < limit {
@@ -169,7 +170,7 @@ pub(crate) fn read(
     if kept.len() > most {
         sample(&mut kept, most);
     }
-    Ok(kept.into_iter().map(|(_, example)| example).collect())
+    Ok((kept.into_iter().map(|(_, example)| example).collect(), all))
 }
 
 /// Keeps those with the smallest numbers, in the order they were read. Returns the number that all of them are below.
@@ -184,7 +185,16 @@ fn parse(line: &[u8], source: usize, fixed: Option<Label>, random: &mut Random) 
     if line.is_empty() {
         return Ok(Vec::new());
     }
-    let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+    let line: Line = match (str::from_utf8(line), line.first()) {
+        (Err(_), _) => return Err("not UTF-8".to_owned()),
+        (Ok(line), Some(b'{')) => serde_json::from_str(line).map_err(|error| error.to_string())?,
+        (Ok(_), Some(b'[')) => {
+            return Err(
+                "an array; each message stands on a line of its own, without brackets and commas around".to_owned()
+            );
+        }
+        _ => return Err("no JSON object; tables have to be turned into JSON Lines first".to_owned()),
+    };
     let label = match (fixed, line.label.as_deref()) {
         (Some(label), _) => label,
         (None, None) => return Err("no label".to_owned()),

@@ -207,6 +207,7 @@ fn read_unseen(path: &Path, seed: u64) -> anyhow::Result<Vec<Example>> {
     let labelled = data::read(path, 0, None, FILE_MESSAGES_MAX, seed);
     labelled
         .or_else(|_| data::read(path, 0, Some(Label::Ham), FILE_MESSAGES_MAX, seed))
+        .map(|(examples, _)| examples)
         .with_context(|| format!("cannot judge {}", path.display()))
 }
 

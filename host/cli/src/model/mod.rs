@@ -10,6 +10,7 @@ use std::fs;
 
 use anyhow::{Context as _, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use tamis_guest::spam::Model;
 
 use self::data::{Example, FILE_MESSAGES_MAX, Label, PROSE_MESSAGES_MAX};
 use self::train::Settings;
@@ -35,6 +36,11 @@ pub(crate) fn run(args: &ModelArgs) -> anyhow::Result<Outcome> {
 }
 
 fn train(args: &ModelTrainArgs) -> anyhow::Result<Outcome> {
+    // Known before the work is done rather than after it.
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        bail!("cannot write {}: {} is no folder", args.output.display(), folder.display());
+    }
     let data = read(&args.data)?;
     check_classes(&data.examples)?;
     let bar = progress(train::STEPS as u64, "training");
@@ -48,14 +54,18 @@ fn train(args: &ModelTrainArgs) -> anyhow::Result<Outcome> {
 }
 
 fn eval(args: &ModelEvalArgs) -> anyhow::Result<Outcome> {
-    let data = read(&args.data)?;
     let model = match &args.model {
-        Some(path) => Some(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?),
-        None => {
-            check_classes(&data.examples)?;
-            None
+        Some(path) => {
+            let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+            Model::decode(&bytes).with_context(|| format!("cannot use {}", path.display()))?;
+            Some(bytes)
         }
+        None => None,
     };
+    let data = read(&args.data)?;
+    if model.is_none() {
+        check_classes(&data.examples)?;
+    }
     eval::run(args, &data.examples, &data.names, &data.is_prose, model)?;
     Ok(Outcome::Clean)
 }
@@ -66,7 +76,17 @@ fn read(args: &ModelDataArgs) -> anyhow::Result<Data> {
     let prose = args.ham.iter().map(|path| (path, Some(Label::Ham), PROSE_MESSAGES_MAX));
     let (mut examples, mut names) = (Vec::new(), Vec::new());
     for (source, (path, fixed, most)) in labelled.chain(prose).enumerate() {
-        examples.extend(data::read(path, source, fixed, most, args.seed)?);
+        let (taken, all) = data::read(path, source, fixed, most, args.seed)?;
+        if (taken.len() as u64) < all {
+            let counts = [taken.len() as u64, all].map(text::count);
+            text::note(&format!(
+                "{}: a sample of {} of its {} messages is taken",
+                path.display(),
+                counts[0],
+                counts[1]
+            ));
+        }
+        examples.extend(taken);
         names.push(path.display().to_string());
     }
     let is_prose = (0..names.len()).map(|source| source >= args.files.len()).collect();

@@ -280,7 +280,7 @@ fn is_written(letters: &[u8], written: &[u8]) -> bool {
     let mut number = [0; 4];
     number[..last.len()].copy_from_slice(last);
     // Of bits that stand for no letter, only those that fill a byte were written.
-    let bits = 0xFF00_0000 | (1 << (8 * last.len())) - 1;
+    let bits = 0xFF00_0000 | ((1 << (8 * last.len())) - 1);
     let is_rest = rest.is_empty() && last.is_empty() || four_letters(rest) & bits == u32::from_le_bytes(number);
     are_fours && is_rest && written.len() == letters_bytes(letters.len())
 }

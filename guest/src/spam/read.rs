@@ -621,8 +621,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
     fn separator(&mut self, text: &[u8], start: usize, end: usize, code: u32) {
         let sign = char::from_u32(code).unwrap_or(' ');
         // A picture within a word is no part of it.
-        if self.touching == Touching::Letter && is_picture(code) && is_letter_after(text, end, |code| is_picture(code))
-        {
+        if self.touching == Touching::Letter && is_picture(code) && is_letter_after(text, end, is_picture) {
             return;
         }
         if code <= 0x20 {

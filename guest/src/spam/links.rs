@@ -151,6 +151,11 @@ impl LinkFinder {
             self.host.extend(written.map(|byte| char::from(byte.to_ascii_lowercase())));
             return (found.labels > 1).then_some(found);
         }
+        self.any_host(text, from, dot)
+    }
+
+    /// The same for hosts of any characters, host and unread being empty.
+    fn any_host(&mut self, text: &[u8], from: usize, dot: Dot) -> Option<Found> {
         let start = label_start(text, from, dot.start)?;
         let mut found = Found { start, end: dot.start, labels: 1, hidden: false, apart: false };
         let (length, disguised) = self.label(text, start, Some(dot.start));
@@ -368,8 +373,10 @@ fn plain_host(text: &[u8], from: usize, dot: Dot) -> Option<Found> {
     if text[dot.start] != b'.' || dot.apart {
         return None;
     }
-    let before = &text[from..dot.start];
-    let start = before.iter().rposition(|&byte| !is_in_host(byte)).map_or(from, |at| from + at + 1);
+    // No further than a label may be long, and one more.
+    let first = from.max(dot.start.saturating_sub(LABEL_CHARACTERS_MAX + 1));
+    let before = text[first..dot.start].iter().rposition(|&byte| !is_in_host(byte));
+    let start = before.map_or(first, |at| first + at + 1);
     if start > from && !is_end(text[start - 1]) || !is_label(&text[start..dot.start]) {
         return None;
     }
@@ -381,7 +388,8 @@ fn plain_host(text: &[u8], from: usize, dot: Dot) -> Option<Found> {
     let mut rest = &text[dot.start..];
     loop {
         let label = &rest[1..];
-        let label = &label[..label.iter().position(|&byte| !is_in_host(byte)).unwrap_or(label.len())];
+        let length = label.iter().take(LABEL_CHARACTERS_MAX + 1).take_while(|&&byte| is_in_host(byte)).count();
+        let label = &label[..length];
         let after = &rest[1 + label.len()..];
         let may_go_on = match after {
             [b'[' | b'(', ..] | [b' ', b'.' | b'd' | b'D' | b'[' | b'(' | 0x80.., ..] => true,
@@ -398,12 +406,15 @@ fn plain_host(text: &[u8], from: usize, dot: Dot) -> Option<Found> {
         }
         found.labels += 1;
         found.end = text.len() - rest.len() + 1 + length;
+        if found.end - found.start > HOST_BYTES_MAX {
+            return None;
+        }
         match after {
             [b'.', next, ..] if length == label.len() && !matches!(next, b' ' | b'.') => rest = after,
             _ => break,
         }
     }
-    (found.end - found.start <= HOST_BYTES_MAX).then_some(found)
+    Some(found)
 }
 
 /// A dot, or what stands for one.
@@ -722,6 +733,62 @@ mod tests {
         {
             assert_eq!(hosts(text), Vec::<String>::new(), "{text}");
         }
+    }
+
+    #[test]
+    fn plain_hosts_are_read_as_any() {
+        let parts = [
+            "a",
+            "B7",
+            "-",
+            "_",
+            "x-y",
+            ".",
+            ".",
+            " ",
+            "/",
+            "@",
+            ":",
+            "[",
+            "dot",
+            "xn--",
+            "é",
+            "\u{200B}",
+            "(",
+            "!",
+            "\t",
+            "com",
+            "label-of-sixty-three-letters-label-of-sixty-three-letters-labels",
+            "0123456789",
+        ];
+        let (mut random, mut plain) = (7u64, 0);
+        for _ in 0..20_000 {
+            let text: String = (0..12)
+                .map(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    parts[(random >> 33) as usize % parts.len()]
+                })
+                .collect();
+            let text = if random >> 60 == 0 { text.repeat(40) } else { text };
+            let bytes = text.as_bytes();
+            let dots =
+                bytes.iter().enumerate().filter(|(_, byte)| **byte == b'.').filter_map(|(at, _)| dot_sign(bytes, at));
+            for dot in dots {
+                let Some(found) = plain_host(bytes, 0, dot) else { continue };
+                let mut finder = LinkFinder::default();
+                let any = finder.any_host(bytes, 0, dot);
+                let seen = |found: &Found| (found.start, found.end, found.labels, found.hidden, found.apart);
+                assert_eq!(Some(&found).filter(|found| found.labels > 1).map(seen), any.as_ref().map(seen), "{text}");
+                if any.is_some() {
+                    assert_eq!(finder.host, text[found.start..found.end].to_ascii_lowercase());
+                    plain += 1;
+                }
+            }
+        }
+        assert!(plain > 1000, "{plain}");
+        // However many labels follow, a look at one dot is bounded.
+        let endless = "a.".repeat(1 << 16);
+        assert!(plain_host(endless.as_bytes(), 0, dot_sign(endless.as_bytes(), 1).expect("a dot")).is_none());
     }
 
     #[test]

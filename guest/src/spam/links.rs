@@ -257,7 +257,10 @@ impl LinkFinder {
         let has_www = host.starts_with("www.");
         let is_sure = scheme_start.is_some() || has_www || !path.is_empty();
         let may_be_top_level = may_be_top_level(last);
-        let is_known = may_be_top_level && KNOWN.binary_search(&last).is_ok() || is_punycode || !last.is_ascii();
+        let is_known = may_be_top_level && KNOWN.binary_search(&last).is_ok()
+            || is_punycode
+            || !last.is_ascii()
+            || has_glued_word(&written[written.iter().rposition(|&byte| byte == b'.').map_or(0, |at| at + 1)..]);
         let is_word = may_be_top_level && WORDS.binary_search(&last).is_ok();
 
         let mut signals = SignalSet::default();
@@ -286,6 +289,23 @@ impl LinkFinder {
         let unread = Some(self.unread.as_str()).filter(|unread| !unread.is_empty() && *unread != host);
         Link { span: Span { start, end: end as u32 }, host, unread, path, signals }
     }
+}
+
+/// Whether a label is a known top-level domain to which the next word was glued: `netUN`.
+fn has_glued_word(label: &[u8]) -> bool {
+    let mut letters = label.iter().copied().filter(u8::is_ascii);
+    let mut name = [0; LANE];
+    for count in 0..LANE {
+        match letters.next() {
+            Some(letter @ b'a'..=b'z') => name[count] = letter,
+            Some(b'A'..=b'Z') => {
+                return count >= 2
+                    && str::from_utf8(&name[..count]).is_ok_and(|name| KNOWN.binary_search(&name).is_ok());
+            }
+            _ => return false,
+        }
+    }
+    false
 }
 
 /// The bit of `TOP_LEVELS` for a name.
@@ -721,6 +741,7 @@ mod tests {
             assert_eq!(hosts(text), vec!["example-bank.com"], "{text}");
         }
         assert_eq!(hosts("www。prize-claim。net"), vec!["www.prize-claim.net"]);
+        assert_eq!(hosts("at prize-claim.netNOW"), vec!["prize-claim.netnow"]);
         assert_eq!(hosts("secure dot paypa1-help dot com"), vec!["secure.paypa1-help.com"]);
         assert_eq!(hosts("t.me/group, wa . me / 15551234567"), vec!["t.me"]);
         assert_eq!(hosts("http://xn--80ak6aa92e.com/"), vec!["apple.com"]);
@@ -728,9 +749,18 @@ mod tests {
 
     #[test]
     fn sentences_are_no_links() {
-        for text in
-            ["ok...lar", "See you.me too", "at 5.30 or so", "你好。我是", "Mr . Smith dot", "a.b", "no.it is", "v1.2.3"]
-        {
+        for text in [
+            "ok...lar",
+            "See you.me too",
+            "at 5.30 or so",
+            "你好。我是",
+            "Mr . Smith dot",
+            "a.b",
+            "no.it is",
+            "v1.2.3",
+            "ok.SeeYou",
+            "he.toMorrow",
+        ] {
             assert_eq!(hosts(text), Vec::<String>::new(), "{text}");
         }
     }

@@ -146,7 +146,7 @@ pub(crate) fn read<const SPANS: bool>(
         exclaims: 0,
         number_end: 0,
         number_digits: 0,
-        number_lead: [0; 2],
+        number_lead: [0; 3],
         money_end: 0,
         is_money: false,
     };
@@ -195,10 +195,10 @@ struct Reader<F, const SPANS: bool> {
     shouted: u32,
     exclaims: u32,
     /// The number before: where it ended, what is invisible since then left out, its digits with those it continues,
-    /// its first two digits.
+    /// its first three digits.
     number_end: usize,
     number_digits: usize,
-    number_lead: [Symbol; 2],
+    number_lead: [Symbol; 3],
     /// Where the last sign of a currency ended in the same way, 0 before the first; whether the number before is an amount.
     money_end: usize,
     is_money: bool,
@@ -544,7 +544,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
 
     /// Digits in a row. Returns where they end.
     fn digits(&mut self, text: &[u8], start: usize) -> usize {
-        let mut lead = [0; 2];
+        let mut lead = [0; 3];
         let (mut at, mut count) = (start, 0);
         while at < text.len() {
             let (code, length) = decode(&text[at..]);
@@ -559,6 +559,19 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
                 _ => break,
             }
             at += length;
+        }
+        // Pence: `150p`, `10p/min`, `150ppm`; `7p` may be an hour.
+        let class_after = |at: usize| text.get(at..).map_or(SEPARATOR, |rest| symbol(decode(rest).0));
+        let is_pence = count >= 2 && class_after(at) == letter_class(b'p') && {
+            let next = at + decode(&text[at..]).1;
+            match class_after(next) {
+                class if class == letter_class(b'p') => class_after(next + 1) == letter_class(b'm'),
+                LETTERS..AFTER_DIGITS => false,
+                _ => true,
+            }
+        };
+        if is_pence {
+            self.weighed.signals.insert(Signal::Money);
         }
         self.add_shape(start, SHAPE_DIGITS + count.min(12) as u32);
         let after_letter = self.touching == Touching::Letter;
@@ -582,7 +595,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         at
     }
 
-    fn number(&mut self, start: usize, end: usize, count: usize, lead: [Symbol; 2]) {
+    fn number(&mut self, start: usize, end: usize, count: usize, lead: [Symbol; 3]) {
         self.end_word();
         let continues = self.number_digits > 0 && start - self.number_end <= 2;
         if continues {
@@ -593,7 +606,9 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         let digits = self.number_digits;
         if (9..=15).contains(&digits) {
             self.weighed.signals.insert(Signal::Phone);
-            let is_premium = self.number_lead[0] == DIGITS && matches!(self.number_lead[1] - DIGITS, 8 | 9);
+            // 08, 09, and 070, which looks like a mobile number.
+            let is_premium =
+                matches!(self.number_lead.map(|digit| digit.wrapping_sub(DIGITS)), [0, 8 | 9, _] | [0, 7, 0]);
             if is_premium {
                 self.weighed.signals.insert(Signal::PhonePremium);
             }
@@ -613,7 +628,7 @@ impl<F: FnMut(Feature) -> i32, const SPANS: bool> Reader<F, SPANS> {
         self.push(start, shape);
         self.gram(self.window.wrapping_mul(FOUR_LETTERS), self.starts[0]);
         self.word_start = start as u32;
-        let [first, second] = lead.map(u32::from);
+        let [first, second, _] = lead.map(u32::from);
         self.words += 1;
         self.word_gram((u32::from(shape) << 16 | first << 8 | second).wrapping_mul(NUMBER_WORD));
     }

@@ -64,6 +64,20 @@ fn advertising_without_sender_or_way_out_gets_what_the_channel_says() {
 }
 
 #[test]
+fn a_list_makes_advertising_too() {
+    let mut engines = engines("no_opt_out = \"block\"\n");
+    // A term of `spam.ads` in a message that the model finds harmless.
+    let text = "our mega sale starts from monday, see you at the shop";
+    let channel = engines.parts().policy.channel("sms");
+    let verdicts = engines.judge(&[Message { channel, ..Message::body(text) }]);
+    let verdict = verdicts.unwrap_or_else(|error| panic!("{error}")).remove(0);
+    assert!(!verdict.matches.is_empty() && verdict.confidence.unwanted() < 500, "{verdict:?}");
+    assert_eq!(verdict.action, Action::Block);
+    let with_way_out = format!("{text}. Txt STOP to end");
+    assert!(judged(&mut engines, "sms", &with_way_out).0 < Action::Block);
+}
+
+#[test]
 fn what_is_no_advertising_is_asked_for_nothing() {
     let mut engines = engines("no_signature = \"block\"\nno_opt_out = \"block\"\n");
     for text in [

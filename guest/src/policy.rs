@@ -178,12 +178,21 @@ impl Policy {
         each.max(either.action(confidence.unwanted()))
     }
 
-    /// What the channel asks of a message, if it is advertising: as sure as the policy flags it.
-    pub(crate) fn marketing(&self, channel: ChannelId, confidence: Confidence) -> Option<MarketingPolicy> {
-        let is_advertising = confidence.advertising >= self.model.advertising.flag
-            || (confidence.unwanted() >= self.model.either.flag && confidence.advertising > confidence.fraud);
+    /// What the channel asks of a message, if it is advertising: as sure as the policy flags it, or by a list, unless the
+    /// model rather thinks it is fraud.
+    pub(crate) fn marketing(
+        &self,
+        channel: ChannelId,
+        confidence: Confidence,
+        is_listed: impl FnOnce() -> bool,
+    ) -> Option<MarketingPolicy> {
         let rules = self.marketing.get(usize::from(channel.0)).or(self.marketing.first())?;
-        (is_advertising && *rules != MarketingPolicy::default()).then_some(*rules)
+        if *rules == MarketingPolicy::default() {
+            return None;
+        }
+        let is_sure = confidence.advertising >= self.model.advertising.flag
+            || (confidence.unwanted() >= self.model.either.flag && confidence.advertising > confidence.fraud);
+        (is_sure || confidence.advertising >= confidence.fraud && is_listed()).then_some(*rules)
     }
 
     /// One channel on which every match blocks.

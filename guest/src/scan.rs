@@ -84,7 +84,7 @@ impl<'p> Scanner<'p> {
         // One more tells that there are more.
         rules::keep_first(&mut verdict.matches, MATCHES_MAX + 1);
         rules::keep_first(&mut verdict.shadow, MATCHES_MAX + 1);
-        verdict.action = verdict.action.max(model_action(policy, message, text, verdict));
+        verdict.action = verdict.action.max(model_action(self.pack, policy, message, text, verdict));
         if verdict.matches.len() > MATCHES_MAX {
             verdict.matches.truncate(MATCHES_MAX);
             verdict.flags.insert(VerdictFlags::MATCHES_CAPPED);
@@ -291,9 +291,13 @@ fn retain_from<T>(all: &mut Vec<T>, first: usize, mut keep: impl FnMut(&mut T) -
 }
 
 /// What follows from the model's confidence, and from what advertising lacks.
-fn model_action(policy: &Policy, message: &Message<'_>, text: &[u8], verdict: &mut Verdict) -> Action {
+fn model_action(pack: &Pack<'_>, policy: &Policy, message: &Message<'_>, text: &[u8], verdict: &mut Verdict) -> Action {
     let mut action = policy.model_action(verdict.confidence);
-    if let Some(rules) = policy.marketing(message.channel, verdict.confidence) {
+    let is_listed = || {
+        let mut categories = verdict.matches.iter().map(|found| pack.term(found.term).category);
+        categories.any(|category| pack.category(category).id == spam::ADVERTISING)
+    };
+    if let Some(rules) = policy.marketing(message.channel, verdict.confidence, is_listed) {
         let has = spam::marketing(text);
         if !has.has_signature && rules.no_signature != Action::Allow {
             verdict.flags.insert(VerdictFlags::NO_SIGNATURE);

@@ -33,6 +33,9 @@ pub use signals::{Signal, SignalSet};
 /// here; lists see all of it.
 pub const SPAM_BYTES_MAX: usize = 4096;
 
+/// The category of terms that make a message advertising.
+pub(crate) const ADVERTISING: &str = "spam.ads";
+
 /// How sure the model is, in per mille. Together they are how sure it is that the message is unwanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Hash)]
 pub struct Confidence {

@@ -12,6 +12,9 @@ pub(crate) struct Bits {
     pub(crate) digits: u64,
     /// Where something else begins: letters, digits, what is neither, upper case after lower.
     pub(crate) edges: u64,
+    /// Where a capital I may be a small L, or a small L a capital I, by the case of what is around; the last byte may
+    /// be told without.
+    pub(crate) mistaken: u64,
 }
 
 /// Bytes that one element of bits tells about.
@@ -24,6 +27,9 @@ struct Before {
     digits: u64,
     lower: u64,
 }
+
+/// The last byte of a block.
+const LAST: u64 = 1 << 63;
 
 /// Bytes that are looked at together.
 const LANE: usize = 16;
@@ -89,6 +95,8 @@ struct Kinds {
     letters: u64,
     digits: u64,
     upper: u64,
+    capital_i: u64,
+    small_l: u64,
 }
 
 impl Kinds {
@@ -104,18 +112,26 @@ impl Kinds {
         self.letters |= mask(letters);
         self.digits |= mask(within(bytes, b'0', b'9'));
         self.upper |= mask(letters & bytes.simd_lt(of(b'a')));
+        self.capital_i |= mask(bytes.simd_eq(of(b'I')));
+        self.small_l |= mask(bytes.simd_eq(of(b'l')));
     }
 
     #[inline(always)]
     fn bits(self, before: &mut Before) -> Bits {
-        let Kinds { letters, digits, upper } = self;
+        let Kinds { letters, digits, upper, capital_i, small_l } = self;
         let lower = letters & !upper;
         let next = |of: u64, before: u64| of << 1 | before >> 63;
         let edges = letters ^ next(letters, before.letters)
             | digits ^ next(digits, before.digits)
             | upper & next(lower, before.lower);
+        let (after_lower, after_upper) = (lower >> 1 | LAST, upper >> 1 | LAST);
+        let ends = !((letters | digits) >> 1);
+        let after_letter = next(letters, before.letters);
+        let (lower_before, upper_before) = (next(lower, before.lower), next(upper, before.letters & !before.lower));
+        let mistaken =
+            capital_i & after_letter & (after_lower | lower_before & ends) | small_l & upper_before & after_upper;
         *before = Before { letters, digits, lower };
-        Bits { letters, digits, edges }
+        Bits { letters, digits, edges, mistaken }
     }
 }
 
@@ -140,6 +156,7 @@ mod tests {
                 let is_edge = |is: fn(&u8) -> bool| is(&byte) != is(&before);
                 let edge = rises || is_edge(u8::is_ascii_alphabetic) || is_edge(u8::is_ascii_digit);
                 assert_eq!(has(bits.edges), edge);
+                assert!(has(bits.mistaken) || crate::rewrite::mistaken_letter(&text[..length], at).is_none());
             }
         }
     }

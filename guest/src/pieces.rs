@@ -253,6 +253,11 @@ impl Pieces {
         // Up to where it was read, what was there since the last piece, and the kind of the piece that ends there.
         let (mut end, mut between, mut open) = (0, Between::start(), None);
         for (block, of_block) in bits.iter().enumerate() {
+            let mut mistaken = of_block.mistaken;
+            while mistaken != 0 {
+                self.watch.alike(text, BLOCK * block + mistaken.trailing_zeros() as usize);
+                mistaken &= mistaken - 1;
+            }
             let mut starts = of_block.edges & (of_block.letters | of_block.digits);
             while starts != 0 {
                 let place = starts.trailing_zeros();
@@ -835,6 +840,8 @@ mod tests {
             "b",
             "z",
             "A",
+            "I",
+            "l",
             "Z",
             " ",
             " ",

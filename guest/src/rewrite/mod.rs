@@ -2,8 +2,9 @@
 //! signs and escapes are resolved, tags left out or made spaces, text against the direction or upside down turned round, letters
 //! and Han characters made of several put together, ligatures taken apart, numbers in Han digits or with letters
 //! among the digits written in plain ones, words in letters of several alphabets that look like those of one
-//! written in that. Each byte remembers where it came from, so that what is found has its place in the original.
+//! written in that, a capital I that is drawn as a small L. Each byte remembers where it came from, so that what is found has its place in the original.
 
+mod alike;
 mod arabic;
 mod encoded;
 mod hangul;
@@ -11,11 +12,14 @@ mod numbers;
 mod turned;
 mod watch;
 
+#[cfg(test)]
+pub(crate) use alike::mistaken as mistaken_letter;
 pub(crate) use watch::{Watch, is_watched};
 
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use alike::mistaken;
 use arabic::{arabic_letter, arabic_of_latin};
 use encoded::{adds, base64_length, base64_value, drawn, entity, escape, is_base64, is_packed, tag, value};
 use hangul::syllable;
@@ -126,9 +130,10 @@ impl Rewrite {
             let byte = text[at];
             let plain = match odd_words.first() {
                 Some(odd) if odd.start <= at => {
-                    // Within a word of ASCII there is only the letter O among digits.
+                    // Within a word of ASCII there are only the letter O among digits, and I and L.
                     let is_within = |byte: u8| byte | 0x20 != b'o' && at > 0 && text[at - 1].is_ascii_alphanumeric();
-                    usize::from(byte.is_ascii_alphabetic() && is_within(byte) || byte == b' ')
+                    let is_plain = byte.is_ascii_alphabetic() && is_within(byte) && mistaken(text, at).is_none();
+                    usize::from(is_plain || byte == b' ')
                 }
                 odd => plain_length(&text[at..odd.map_or(text.len(), |odd| odd.start.min(text.len()))]),
             };
@@ -296,6 +301,7 @@ impl Rewrite {
                 Some(length) => self.put_char('加', at, length),
                 None => 0,
             },
+            Some('I' | 'l') if let Some(letter) = mistaken(text, at) => self.put_char(letter, at, 1),
             Some(char) if char.is_ascii_alphanumeric() && self.unpack(text, at) > 0 => base64_length(rest),
             Some(char) if code >= 0x80 || char == 'O' || char == 'o' => self.rewrite_char(text, at, char),
             Some(char) if char.is_ascii_alphanumeric() && is_noise(text, at) && !is_in_number(text, at) => 1,

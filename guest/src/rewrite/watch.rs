@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use super::alike::mistaken;
 use super::encoded::{BASE64_MAX, adds, base64_length, drawn, entity, escape, is_base64, is_packed, tag, value};
 use super::numbers::{LONG_NUMBER_MAX, han_digit, number, number_start, plain_digit};
 use super::{bracketed_dot, ligature};
@@ -134,6 +135,13 @@ impl Watch {
         }
     }
 
+    /// Tells of a letter I or L.
+    pub(crate) fn alike(&mut self, text: &[u8], at: usize) {
+        if mistaken(text, at).is_some() {
+            self.add_odd_words(at..at + 1);
+        }
+    }
+
     fn add_odd_words(&mut self, place: Range<usize>) {
         self.may_be_rewritten = true;
         match self.odd_words.last_mut() {
@@ -160,6 +168,9 @@ impl Watch {
         match char {
             '\0'..='\x7F' => {
                 self.ascii(rest);
+                if matches!(char, 'I' | 'l') {
+                    self.alike(text, at);
+                }
                 is_digit = char.is_ascii_digit() || matches!(char, 'O' | 'o');
                 if char.is_ascii_alphanumeric() && self.noise == Noise::Unspaced {
                     noise = Noise::Between;

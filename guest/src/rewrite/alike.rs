@@ -1,5 +1,6 @@
 //! A capital I that is a small L, and the other way round: in most type they look the same. Only the case of the other
-//! letters of the word tells: `paypaI`, `VlAGRA`.
+//! letters of the word tells: `paypaI`, `VlAGRA`. Not for letters of other alphabets; those are in
+//! [`alphabets`](crate::alphabets).
 
 /// Letters on either side that are looked at.
 const AROUND_MAX: usize = 24;

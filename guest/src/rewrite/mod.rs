@@ -1,8 +1,9 @@
 //! The second reading: a text as a reader's eye or program would turn it before reading. Entities, percent
-//! signs and escapes are resolved, tags left out or made spaces, text against the direction or upside down turned round, letters
-//! and Han characters made of several put together, ligatures taken apart, numbers in Han digits or with letters
-//! among the digits written in plain ones, words in letters of several alphabets that look like those of one
-//! written in that, a capital I that is drawn as a small L. Each byte remembers where it came from, so that what is found has its place in the original.
+//! signs and escapes are resolved, tags left out or made spaces, text against the direction or upside down turned
+//! round, letters and Han characters made of several put together, ligatures taken apart, numbers in Han digits or
+//! with letters among the digits written in plain ones, words in letters of several alphabets that look like those of
+//! one written in that, and a capital I that is drawn as a small L. Each byte remembers where it came from, so that
+//! what is found has its place in the original.
 
 mod alike;
 mod arabic;

@@ -142,14 +142,13 @@ impl Watch {
         }
     }
 
-    fn add_odd_words(&mut self, place: Range<usize>) {
+    /// Adds a place to the odd words, which stay in order and apart: what it reaches is one with it.
+    fn add_odd_words(&mut self, mut place: Range<usize>) {
         self.may_be_rewritten = true;
-        match self.odd_words.last_mut() {
-            Some(last) if place.start <= last.end => {
-                *last = last.start.min(place.start)..last.end.max(place.end);
-            }
-            _ => self.odd_words.push(place),
+        while let Some(last) = self.odd_words.pop_if(|last| place.start <= last.end) {
+            place = last.start.min(place.start)..last.end.max(place.end);
         }
+        self.odd_words.push(place);
     }
 
     /// Forgets the text.
